@@ -1,23 +1,13 @@
 #!/usr/bin/env python3
-"""The one door to every command of Rally: demo, test, servers and Django's own."""
+"""The one door to every command of Rally: demo, test, servers and all of Django's. Needs nothing but Python."""
 
 import os
 import sys
-from pathlib import Path
-
-HERE = Path(__file__).resolve().parent
-
-
-def main() -> None:
-    python = HERE / ".venv" / "bin" / "python"
-    if python.exists() and Path(sys.prefix) != HERE / ".venv":
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.execv(python, [str(python), str(HERE / "manage.py"), *sys.argv[1:]])
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rally.settings")
-    from django.core.management import execute_from_command_line
-
-    execute_from_command_line(sys.argv)
-
 
 if __name__ == "__main__":
-    main()
+    if sys.version_info < (3, 11):
+        sys.exit("Rally needs Python 3.11 or newer, and this is %d.%d." % sys.version_info[:2])  # noqa: UP031
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - read by old Pythons, too
+    from rally.launcher.main import main
+
+    sys.exit(main(sys.argv))

@@ -1,0 +1,95 @@
+"""What `manage.py` does with its arguments."""
+
+import importlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+from rally.launcher import servers, venv
+from rally.launcher.terminal import CannotStart
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+#: Commands that need the tools of `requirements-dev.txt`.
+_FOR_DEVELOPERS = {"test", "tool", "audit"}
+#: Django's commands that never open the database; starting it for them would only cost time.
+_WITHOUT_SERVERS = {
+    "check", "collectstatic", "compilemessages", "diffsettings", "findstatic", "help", "makemessages",
+    "spectacular", "startapp", "version",
+}  # fmt: skip
+
+
+def main(argv: list[str]) -> int:
+    """Run one command; the exit status."""
+    command = argv[1] if len(argv) > 1 else "help"
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _leave)
+    try:
+        if os.environ.get("RALLY_MODE") == "production":
+            return _django(argv)  # production brings its own environment, database and broker
+        venv.enter(PROJECT, argv, dev=command in _FOR_DEVELOPERS)
+        if command in {"demo", "test", "tool", "audit"}:
+            names = {"demo": "demo", "test": "testing", "tool": "tools", "audit": "audit"}
+            module = importlib.import_module(f"rally.launcher.{names[command]}")
+            return int(module.run(argv[2:]))
+        if command == "servers":
+            return servers.serve()
+        return _django_with_servers(argv)
+    except CannotStart as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _leave(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def _django(argv: list[str]) -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rally.settings")
+    management = importlib.import_module("django.core.management")
+    management.execute_from_command_line(argv)
+    return 0
+
+
+def _django_with_servers(argv: list[str]) -> int:
+    """Run Django's command on the servers of the demo, started for its time if they do not run.
+
+    With `DATABASE_URL` set, that database is used and nothing is started.
+    """
+    if os.environ.get("DATABASE_URL"):
+        return _django(argv)
+    os.environ.setdefault("RALLY_MODE", "demo")
+    state = servers.state_folder()
+    os.environ["RALLY_STATE_DIR"] = str(state)
+    os.environ.update(servers.addresses(state).environment())
+    if not _needs_servers(argv):
+        return _django(argv)
+    lease = servers.start(state, mode=os.environ["RALLY_MODE"])
+    try:
+        return _django(argv)
+    finally:
+        _let_go_of_database()
+        lease.stop()
+
+
+def _needs_servers(argv: list[str]) -> bool:
+    words = argv[1:]
+    if not words or {"-h", "--help", "--version"} & set(words):
+        return False
+    return words[0] not in _WITHOUT_SERVERS or "--database" in words
+
+
+def _let_go_of_database() -> None:
+    """Close the connections and their pools, whose threads would complain when the server goes away."""
+    database = sys.modules.get("django.db")
+    if database is None:
+        return
+    for connection in database.connections.all(initialized_only=True):
+        connection.close()
+        close_pool = getattr(connection, "close_pool", None)
+        if close_pool is not None:
+            close_pool()
