@@ -1,6 +1,7 @@
 """What `manage.py` does with its arguments."""
 
 import importlib
+import importlib.util
 import os
 import signal
 import sys
@@ -28,7 +29,7 @@ def main(argv: list[str]) -> int:
             signal.signal(number, _leave)
     try:
         if os.environ.get("RALLY_MODE") == "production":
-            return _django(argv)  # production brings its own environment, database and broker
+            return _production(argv)
         venv.enter(PROJECT, argv, dev=command in _FOR_DEVELOPERS)
         if command in {"demo", "test", "tool", "audit"}:
             names = {"demo": "demo", "test": "testing", "tool": "tools", "audit": "audit"}
@@ -46,6 +47,16 @@ def main(argv: list[str]) -> int:
 
 def _leave(number: int, _frame: object) -> None:
     raise SystemExit(128 + number)
+
+
+def _production(argv: list[str]) -> int:
+    """Production brings its own environment, database and broker: nothing is installed and nothing started."""
+    if importlib.util.find_spec("django") is None:
+        python = PROJECT / ".venv" / "bin" / "python"
+        if not python.exists() or Path(sys.prefix) == PROJECT / ".venv":
+            raise CannotStart("Django is not installed here. Install requirements.txt first; see docs/operations.md.")
+        os.execv(python, [str(python), *argv])  # noqa: S606 - the same program, in its own environment
+    return _django(argv)
 
 
 def _django(argv: list[str]) -> int:

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -46,6 +46,18 @@ def living_in(folder: Path) -> list[int]:
     return found
 
 
+def dying_with_us(number: signal.Signals) -> Callable[[], None]:
+    """What a child does before it becomes its program, so that the kernel sends it `number` when we end."""
+    mother = os.getpid()
+
+    def promise() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+        if os.getppid() != mother:  # we were killed before the promise was made
+            os._exit(1)
+
+    return promise
+
+
 def spawn(
     argv: Sequence[str],
     *,
@@ -60,13 +72,6 @@ def spawn(
 
     A Ctrl-C meant for us does not reach it, and the kernel sends it `dies_with_us` when we end in any way.
     """
-    mother = os.getpid()
-
-    def promise() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, int(dies_with_us), 0, 0, 0)
-        if os.getppid() != mother:  # we were killed before the promise was made
-            os._exit(1)
-
     with log.open("ab") as output:
         return subprocess.Popen(
             argv,
@@ -79,7 +84,7 @@ def spawn(
             user=user,
             group=group,
             extra_groups=None if user is None else [],
-            preexec_fn=promise,  # noqa: PLW1509 - we have one thread when we start children
+            preexec_fn=dying_with_us(dies_with_us),  # noqa: PLW1509 - we have one thread when we start children
         )
 
 
