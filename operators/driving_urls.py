@@ -1,0 +1,6 @@
+"""Addresses for drivers."""
+
+from django.urls import path
+
+app_name = "driving"
+urlpatterns: list = []

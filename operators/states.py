@@ -1,0 +1,77 @@
+"""The words of supply: states of operators and runs, roles, papers, legs."""
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+from rally.states import table
+
+
+class OperatorState(TextChoices):
+    """Whether a company may take trips."""
+
+    ACTIVE = "active", _("Active")
+    SUSPENDED = "suspended", _("Suspended")
+
+
+class Role(TextChoices):
+    """What a member does in the company."""
+
+    OWNER = "owner", _("Owner")
+    DISPATCHER = "dispatcher", _("Dispatcher")
+    DRIVER = "driver", _("Driver")
+
+
+class PaperKind(TextChoices):
+    """Documents that must be valid on the day."""
+
+    INSURANCE = "insurance", _("Insurance of the vehicle")
+    LICENCE = "licence", _("Passenger carrier licence of the company")
+    DRIVING = "driving", _("Driving licence with passenger endorsement")
+
+
+class RunState(TextChoices):
+    """Where an operator's commitment to a trip stands."""
+
+    COMMITTED = "committed", _("Committed")  #: vehicle and driver are bound; the trip is not decided yet
+    CONFIRMED = "confirmed", _("Confirmed")  #: the trip runs
+    BOARDING = "boarding", _("Boarding")
+    OUTBOUND = "outbound", _("On the way there")
+    AT_EVENT = "at_event", _("At the event")
+    RETURNING = "returning", _("On the way back")
+    COMPLETED = "completed", _("Completed")
+    WITHDRAWN = "withdrawn", _("Withdrawn")  #: given back before the trip was confirmed, or the trip lapsed
+    FAILED = "failed", _("Failed")
+    REPLACED = "replaced", _("Replaced")
+
+
+RUN = table(
+    "run",
+    RunState,
+    RunState.COMMITTED,
+    {
+        RunState.COMMITTED: {RunState.CONFIRMED, RunState.WITHDRAWN},
+        RunState.CONFIRMED: {RunState.BOARDING, RunState.WITHDRAWN, RunState.FAILED, RunState.REPLACED},
+        RunState.BOARDING: {RunState.OUTBOUND, RunState.FAILED, RunState.REPLACED},
+        RunState.OUTBOUND: {RunState.AT_EVENT, RunState.FAILED, RunState.REPLACED},
+        RunState.AT_EVENT: {RunState.RETURNING, RunState.FAILED, RunState.REPLACED},
+        RunState.RETURNING: {RunState.COMPLETED, RunState.FAILED, RunState.REPLACED},
+    },
+)
+
+#: The vehicle and the driver are taken.
+BUSY = (
+    RunState.COMMITTED,
+    RunState.CONFIRMED,
+    RunState.BOARDING,
+    RunState.OUTBOUND,
+    RunState.AT_EVENT,
+    RunState.RETURNING,
+    RunState.COMPLETED,
+)
+
+
+class Leg(TextChoices):
+    """Which way the bus goes."""
+
+    OUTBOUND = "outbound", _("Outbound")
+    RETURN = "return", _("Return")

@@ -1,0 +1,47 @@
+"""Who is paid out, and the transfers to them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from payments.states import TransferState
+from rally.models import Row
+
+
+class Payee(Row):
+    """An account at the provider that receives money. It does not know whose it is."""
+
+    name = models.CharField(max_length=120)
+    email = models.EmailField()
+    account = models.CharField(max_length=80, blank=True, help_text="provider id")
+    can_be_paid = models.BooleanField(default=False, help_text="payouts enabled, as last seen")
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Transfer(Row):
+    """One payee's part of one payment, sent on."""
+
+    payee = models.ForeignKey(Payee, on_delete=models.PROTECT, related_name="transfers")
+    payment = models.ForeignKey("payments.Payment", on_delete=models.PROTECT, related_name="transfers")
+    amount_minor = models.PositiveIntegerField()
+    currency = models.CharField(max_length=3)
+    state = models.CharField(max_length=10, choices=TransferState, default=TransferState.PENDING)
+    transfer = models.CharField(max_length=80, blank=True, help_text="provider id")
+    due_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["payee", "payment"], name="transfer_once_per_payment"),
+            models.UniqueConstraint(fields=["transfer"], name="transfer_id_once", condition=~Q(transfer="")),
+            models.CheckConstraint(name="transfer_positive", condition=Q(amount_minor__gt=0)),
+            models.CheckConstraint(name="transfer_state_known", condition=Q(state__in=TransferState.values)),
+        ]
+        indexes = [models.Index(fields=["due_at"], name="transfer_due", condition=Q(state="pending"))]
+
+    def __str__(self) -> str:
+        return f"transfer: {self.state}"

@@ -1,0 +1,7 @@
+"""News of the money side, sent after commit. Receivers must be safe to repeat: a sweep sends lost news again."""
+
+from django.dispatch import Signal
+
+payment_changed = Signal()  #: payment_id: the payment's state has changed
+payee_changed = Signal()  #: payee_id: may be paid, or no longer
+transfer_changed = Signal()  #: transfer_id: paid, failed or reversed

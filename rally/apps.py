@@ -1,0 +1,13 @@
+"""Start-up of the ground and roof."""
+
+from django.apps import AppConfig
+
+
+class RallyConfig(AppConfig):
+    """The kernel and the shell."""
+
+    name = "rally"
+
+    def ready(self) -> None:
+        """Bind tasks to our Celery application, in every process."""
+        from rally import celery  # noqa: F401

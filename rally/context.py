@@ -1,0 +1,35 @@
+"""What every page is told: the mode, and which areas this person has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """`demo` (None outside the demo), `sandbox`, and `areas`: the roles of the person, one query, only if asked for."""
+    return {
+        "demo": SimpleLazyObject(lambda: _demo(request)) if settings.DEMO else None,
+        "sandbox": settings.SANDBOX,
+        "areas": SimpleLazyObject(lambda: _areas(request)),
+    }
+
+
+def _areas(request: HttpRequest) -> set[str]:
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return set()
+    areas = {"desk"} if user.is_staff else set()
+    # By name, not by import: the kernel's pages do not know the apps.
+    for role in user.memberships.filter(active=True).values_list("role", flat=True):
+        areas.add("drive" if role == "driver" else "operator")
+    return areas
+
+
+def _demo(request: HttpRequest) -> dict[str, Any]:
+    from rally.demo import bar
+
+    return bar.context(request)

@@ -1,0 +1,33 @@
+"""The one door to background work: a named task with ids, sent after the transaction has committed."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any
+
+from celery import current_app
+from django.db import transaction
+
+logger = logging.getLogger(__name__)
+
+
+def later(task: str, **ids: Any) -> None:
+    """Ask the worker to run `task` (such as `payments.run_operation`) once this transaction commits.
+
+    Only ids travel; a task reads the rest again. A message may be lost (broker down) or arrive twice: each task is
+    safe to repeat, and a sweep finds work that nobody was told of. So a broker that is down never fails a request.
+    """
+    arguments = {name: str(value) if isinstance(value, uuid.UUID) else value for name, value in ids.items()}
+    transaction.on_commit(lambda: _send(task, arguments), robust=False)
+
+
+def _send(task: str, arguments: dict[str, Any]) -> None:
+    if current_app.conf.task_always_eager:
+        # `send_task` ignores eager mode; tests run the real task in place.
+        current_app.tasks[task].apply(kwargs=arguments, throw=True)
+        return
+    try:
+        current_app.send_task(task, kwargs=arguments, retry=False)
+    except current_app.connection().connection_errors + (OSError,) as error:
+        logger.warning("later.not_sent task=%s error=%s", task, type(error).__name__)

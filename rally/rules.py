@@ -1,0 +1,100 @@
+"""Rules with numbers: the defaults in one place, and what staff changed since."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any
+
+from rally.errors import BadInput
+from rally.models import RuleValue, User
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Every number the product runs on. Times in the unit their name ends with; money in US cents."""
+
+    # Decisions (peer: Rally confirms a week ahead; a late decision 48 h ahead as at Buser)
+    decide_days_before: int = 7
+    short_lead_days: int = 9
+    short_lead_decide_hours_before: int = 48
+    propose_hours_before: int = 60
+    tentative_notice_days_before: int = 14
+    # Travel
+    arrive_minutes_before: int = 90
+    leave_minutes_after: int = 45
+    game_minutes: int = 195
+    road_factor_percent: int = 125
+    speed_km_per_hour: int = 80
+    stop_minutes: int = 10
+    max_stops: int = 8
+    min_stop_km_from_venue: int = 8
+    # Driving hours of US passenger carriers (49 CFR 395.5)
+    max_driving_minutes: int = 600
+    max_duty_minutes: int = 900
+    # Threshold: never below this share of the seats
+    threshold_floor_percent: int = 40
+    # Cost of a bus, cents: call-out, per km, per hour of duty
+    coach_call_out: int = 25_000
+    coach_per_km: int = 130
+    coach_per_hour: int = 6_500
+    mini_call_out: int = 18_000
+    mini_per_km: int = 95
+    mini_per_hour: int = 5_500
+    van_call_out: int = 12_000
+    van_per_km: int = 65
+    van_per_hour: int = 4_500
+    empty_leg_km: int = 25
+    platform_percent: int = 12
+    # Pledges
+    reserve_minutes: int = 31
+    max_seats_per_pledge: int = 10
+    # Money (the hold window is the shortest scheme window less a day; see docs/money.md)
+    hold_window_days: int = 6
+    grace_hours: int = 72
+    settle_slack_hours: int = 12
+    payout_delay_hours: int = 72
+    provider_calls_per_second: int = 10
+    # Leaving after confirmation: from the first hour on, the share that is refunded
+    full_refund_hours: int = 168
+    high_refund_hours: int = 72
+    high_refund_percent: int = 75
+    low_refund_hours: int = 24
+    low_refund_percent: int = 50
+    # The day
+    boarding_pass_hours_before: int = 24
+    boarding_opens_minutes_before: int = 60
+
+
+DEFAULTS = Rules()
+_FRESH_SECONDS = 5.0
+_kept: tuple[float, Rules] = (float("-inf"), DEFAULTS)
+
+
+def current() -> Rules:
+    """The rules now in force. A change by staff reaches every process within five seconds."""
+    global _kept  # noqa: PLW0603 - a cache of a table of a few rows
+    if time.monotonic() - _kept[0] > _FRESH_SECONDS:
+        known = {field.name for field in fields(Rules)}
+        changed = dict(RuleValue.objects.filter(name__in=known).values_list("name", "value"))
+        _kept = (time.monotonic(), replace(DEFAULTS, **changed))
+    return _kept[1]
+
+
+def forget() -> None:
+    """Read the table again at the next call (after a change, and between tests)."""
+    global _kept  # noqa: PLW0603
+    _kept = (float("-inf"), DEFAULTS)
+
+
+def change(name: str, value: Any, *, now: datetime, by: User | None) -> None:
+    """Set one rule to a whole number of zero or more. Raises `BadInput`. Twice the same: the same."""
+    if name not in {field.name for field in fields(Rules)}:
+        raise BadInput("There is no such rule.", field="name")
+    if type(value) is not int or value < 0:
+        raise BadInput("A rule is a whole number of zero or more.", field="value")
+    RuleValue.objects.update_or_create(
+        name=name, defaults={"value": value, "changed_at": now, "changed_by": by}
+    )
+    forget()

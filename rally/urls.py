@@ -1,0 +1,27 @@
+"""All addresses of the product."""
+
+from allauth.account.decorators import secure_admin_login
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+
+from rally.views import health
+
+admin.autodiscover()
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+urlpatterns = [
+    path("", include("trips.urls")),
+    path("operator/", include("operators.urls")),
+    path("drive/", include("operators.driving_urls")),
+    path("payments/", include("payments.urls")),
+    path("api/v1/", include("rally.api.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+]
+if settings.SANDBOX:
+    urlpatterns.append(path("sandbox/", include("payments.sandbox.urls")))
+if settings.DEMO:
+    urlpatterns.append(path("demo/", include("rally.demo.urls")))

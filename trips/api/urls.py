@@ -1,0 +1,5 @@
+"""Addresses of the trips API."""
+
+from django.urls import path
+
+urlpatterns: list = []

@@ -1,0 +1,102 @@
+"""How demand says no."""
+
+from django.utils.translation import gettext_lazy as _
+
+from rally.errors import Refusal
+
+
+class TripFull(Refusal):
+    """Fewer seats are left than were asked for."""
+
+    code = "trip_full"
+    text = _("Only %(left)s seats are left on this bus.")
+
+
+class PledgesClosed(Refusal):
+    """Nobody can join any more."""
+
+    code = "pledges_closed"
+    text = _("This trip takes no more riders: %(why)s.")
+
+
+class AlreadyPledged(Refusal):
+    """The rider has a live pledge on this trip."""
+
+    code = "already_pledged"
+    text = _("You already have seats on this trip. Change them on your pledge page.")
+
+
+class ConsentMissing(Refusal):
+    """The rider has not agreed to what may be taken from the card."""
+
+    code = "consent_missing"
+    field = "consent"
+    text = _("Please agree to how your card is used. Without it we cannot reserve seats.")
+
+
+class TooManySeats(Refusal):
+    """One rider wants more seats than one rider may take."""
+
+    code = "too_many_seats"
+    field = "passengers"
+    text = _("One rider can take at most %(most)s seats.")
+
+
+class EventBegun(Refusal):
+    """The event is past or has begun."""
+
+    code = "event_begun"
+    text = _("This event has already begun.")
+
+
+class EventCancelled(Refusal):
+    """The event does not take place."""
+
+    code = "event_cancelled"
+    text = _("This event was cancelled.")
+
+
+class TooLate(Refusal):
+    """There is not enough time to gather riders and a bus."""
+
+    code = "too_late"
+    text = _("A trip needs %(hours)s hours to gather riders before it leaves; this one would leave %(departs)s.")
+
+
+class TooFar(Refusal):
+    """The way is longer than one driver may drive."""
+
+    code = "too_far"
+    field = "stops"
+    text = _("There and back is %(hours)s hours of driving; a driver may drive %(most)s. Choose a stop that is nearer.")
+
+
+class StopAtVenue(Refusal):
+    """A stop is where the event is."""
+
+    code = "stop_at_venue"
+    field = "stops"
+    text = _("%(stop)s is at the venue itself. Choose a stop at least %(km)s km away.")
+
+
+class StopsOutOfOrder(Refusal):
+    """The stops lead back and forth. `facts["better"]` is the order to offer, as old positions from 0."""
+
+    code = "stops_out_of_order"
+    field = "stops"
+    text = _("In this order the bus drives %(extra)s km too far. Better: %(names)s.")
+
+
+class ThresholdOutOfRange(Refusal):
+    """The minimum is too low to pay the bus or more than its seats."""
+
+    code = "threshold_out_of_range"
+    field = "threshold"
+    text = _("The minimum is between %(least)s and %(most)s seats for this bus.")
+
+
+class NotChangeable(Refusal):
+    """The pledge is in a state in which this cannot be done."""
+
+    code = "not_changeable"
+    text = _("That is not possible any more: %(why)s.")

@@ -1,0 +1,178 @@
+"""Pledges and the seats in them."""
+
+from __future__ import annotations
+
+import pgtrigger
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from payments.models import Payment
+from rally import codes
+from rally.models import Row, codes_constraint
+from rally.money import Money
+from trips.models.trips import Stop, Trip
+from trips.states import FUNDED, OCCUPYING, PLEDGE, PLEDGED, Need, PledgeState
+
+
+def _sql(states: tuple[PledgeState, ...]) -> str:
+    return "(" + ", ".join(f"'{state.value}'" for state in states) + ")"
+
+
+#: One statement keeps the three counts of the trip; its row lock puts every claim on a trip in line.
+_COUNT_SEATS = f"""
+    DECLARE
+        taken integer := 0; pledged integer := 0; funded integer := 0; which uuid;
+    BEGIN
+        IF TG_OP <> 'INSERT' THEN
+            which := OLD.trip_id;
+            IF OLD.state IN {_sql(OCCUPYING)} THEN taken := taken - OLD.seats; END IF;
+            IF OLD.state IN {_sql(PLEDGED)} THEN pledged := pledged - OLD.seats; END IF;
+            IF OLD.state IN {_sql(FUNDED)} THEN funded := funded - OLD.seats; END IF;
+        END IF;
+        IF TG_OP <> 'DELETE' THEN
+            which := NEW.trip_id;
+            IF NEW.state IN {_sql(OCCUPYING)} THEN taken := taken + NEW.seats; END IF;
+            IF NEW.state IN {_sql(PLEDGED)} THEN pledged := pledged + NEW.seats; END IF;
+            IF NEW.state IN {_sql(FUNDED)} THEN funded := funded + NEW.seats; END IF;
+        END IF;
+        IF taken <> 0 OR pledged <> 0 OR funded <> 0 THEN
+            UPDATE trips_trip SET seats_taken = seats_taken + taken,
+                seats_pledged = seats_pledged + pledged, seats_funded = seats_funded + funded
+            WHERE id = which;
+        END IF;
+        RETURN NULL;
+    END;
+"""  # noqa: S608 - the words come from our own table of states
+
+
+class Instrument(models.TextChoices):
+    """How the money behind a pledge is secured (docs/money.md)."""
+
+    SAVED_CARD = "saved_card"  #: the decision is far: the card is saved, held at the decision
+    HOLD = "hold"  #: the decision is near: the money is held at once
+    CHARGE = "charge"  #: the trip is confirmed: paid at once
+
+
+class Pledge(Row):
+    """A rider's commitment to n seats from one stop, at most at an agreed price."""
+
+    code = models.CharField(max_length=12, unique=True, default=codes.long)
+    trip = models.ForeignKey(Trip, on_delete=models.PROTECT, related_name="pledges")
+    stop = models.ForeignKey(Stop, on_delete=models.PROTECT, related_name="pledges")
+    rider = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="pledges")
+    state = models.CharField(max_length=12, choices=PledgeState, default=PledgeState.DRAFT)
+    seats = models.PositiveSmallIntegerField(validators=[MinValueValidator(1)])
+    fare_minor = models.PositiveIntegerField(help_text="agreed price of one seat; never more is taken")
+    currency = models.CharField(max_length=3, default="USD")
+    instrument = models.CharField(max_length=10, choices=Instrument)
+    payment = models.OneToOneField(
+        Payment,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="from the moment the rider goes to pay",
+    )
+    consent_text = models.TextField(help_text="word for word what the rider agreed to")
+    consent_version = models.CharField(max_length=20)
+    consented_at = models.DateTimeField()
+    policy = models.JSONField(help_text="the refund ladder agreed to: [[hours before departure, percent], …]")
+    reserved_until = models.DateTimeField(help_text="a draft loses its seats after this")
+    ended_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            codes_constraint(PLEDGE, "pledge"),
+            models.UniqueConstraint(
+                fields=["rider", "trip"], name="pledge_one_live_per_rider", condition=Q(state__in=list(OCCUPYING))
+            ),
+            models.CheckConstraint(name="pledge_seats_positive", condition=Q(seats__gte=1)),
+            models.CheckConstraint(name="pledge_fare_positive", condition=Q(fare_minor__gt=0)),
+            models.CheckConstraint(
+                name="pledge_backed_has_payment",
+                condition=Q(
+                    state__in=[
+                        PledgeState.DRAFT,
+                        PledgeState.EXPIRED,
+                        PledgeState.WITHDRAWN,
+                        PledgeState.RELEASED,
+                    ]
+                )
+                | Q(payment__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["trip", "state"], name="pledge_trip_state"),
+            models.Index(fields=["rider", "-created_at"], name="pledge_rider"),
+            models.Index(fields=["reserved_until"], name="pledge_draft_due", condition=Q(state=PledgeState.DRAFT)),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="pledge_counts_seats",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert | pgtrigger.Delete | pgtrigger.Update,
+                func=pgtrigger.Func(_COUNT_SEATS),
+            ),
+            pgtrigger.Protect(
+                name="pledge_keeps_consent",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__trip_id__df=pgtrigger.F("new__trip_id")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+    def get_absolute_url(self) -> str:
+        """The rider's own page about it."""
+        return reverse("trips:pledge", kwargs={"code": self.code})
+
+    @property
+    def fare(self) -> Money:
+        """The agreed price of one seat."""
+        return Money(self.fare_minor, self.currency)
+
+    @property
+    def amount(self) -> Money:
+        """What all its seats cost."""
+        return self.fare * self.seats
+
+    @property
+    def is_live(self) -> bool:
+        """It takes up seats."""
+        return self.state in OCCUPYING
+
+
+class Seat(Row):
+    """One passenger of a pledge. The code is what is scanned at the door."""
+
+    pledge = models.ForeignKey(Pledge, on_delete=models.CASCADE, related_name="passengers")
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=80)
+    needs = ArrayField(models.CharField(max_length=20, choices=Need), default=list, blank=True)
+    code = models.CharField(max_length=20, unique=True, default=codes.secret)
+    holder = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="handed_seats",
+        help_text="whom the seat was handed to, if not the rider",
+    )
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["pledge", "position"], name="seat_position_once"),
+            models.CheckConstraint(name="seat_has_name", condition=~Q(name="")),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        """The boarding pass."""
+        return reverse("trips:pass", kwargs={"code": self.code})

@@ -1,0 +1,1 @@
+"""News from the money side that concerns pledges."""

@@ -1,0 +1,6 @@
+"""Addresses of demand."""
+
+from django.urls import path
+
+app_name = "trips"
+urlpatterns: list = []
