@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -83,9 +84,17 @@ class Child:
             self._read += end
             lines = [line for line in text[:end].decode(errors="replace").splitlines() if _WORTH_SAYING.search(line)]
             for line in lines[:3]:
-                say(f"{self.name}: {line.strip()[:200]}")
+                say(f"{self.name}: {_plain(line)}")
             if len(lines) > 3:
                 say(f"{self.name}: and {len(lines) - 3} more in {self.log}")
+
+
+def _plain(line: str) -> str:
+    """A log line for people: the application writes JSON, the servers write text."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        entry = json.loads(line)
+        line = f"{entry['level']} {entry['message']}"
+    return line.strip().splitlines()[0][:200]
 
 
 def run(argv: list[str]) -> int:
@@ -109,7 +118,7 @@ def run(argv: list[str]) -> int:
     try:
         if options.reset:
             servers.forget(state)
-            (state / "demo.json").unlink(missing_ok=True)
+            _forget_rest(state)
             say("Everything of the last demo is deleted.")
         lease = servers.start(state, mode="demo")
         say("PostgreSQL and Valkey are running.")
@@ -135,6 +144,17 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--port", type=int, help=f"where the pages are (default {FIRST_PORT}, or the next free one)")
     parser.add_argument("--reset", action="store_true", help="delete the data of the last demo first")
     return parser.parse_args(argv)
+
+
+def _forget_rest(state: Path) -> None:
+    """Delete what the application wrote beside the database: the sandbox's book, the moved clock, mails, notes."""
+    for path in state.iterdir():
+        if path.name == "logs" or path.suffix == ".lock" or path.name.split("-")[0] == "test":
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _told(_number: int, _frame: object) -> None:
@@ -185,7 +205,7 @@ def _bring_up(state: Path, port: int, addresses: servers.ServerAddresses, runnin
 
     jobs = _Jobs(logs, env)
     try:
-        if not done.fits("files", files):
+        if not done.fits("files", files) or not (PROJECT / ".static" / "staticfiles.json").exists():
             jobs.begin("collectstatic", "--noinput", "--verbosity", "0")
         if not done.fits("tables", tables):
             say("Making the tables.")
