@@ -16,7 +16,16 @@ def run(_argv: list[str]) -> int:
     0 if none is, and also where the database of vulnerabilities cannot be reached: then nothing is known, and that
     is said so that nobody takes it for a clean bill.
     """
-    command = [sys.executable, "-m", "pip_audit", "--format", "json", "--progress-spinner", "off", "--disable-pip"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip_audit",
+        "--format",
+        "json",
+        "--progress-spinner",
+        "off",
+        "--disable-pip",
+    ]
     asked = subprocess.run(
         [*command, "--require-hashes", "-r", str(PROJECT / "requirements-dev.txt")],
         capture_output=True,

@@ -36,7 +36,9 @@ class _Told(BaseException):
 class Child:
     """One process of the demo: started, watched, started again with growing pauses, stopped."""
 
-    def __init__(self, name: str, argv: list[str], *, logs: Path, env: dict[str, str], patience: float) -> None:
+    def __init__(
+        self, name: str, argv: list[str], *, logs: Path, env: dict[str, str], patience: float
+    ) -> None:
         self.name = name
         self.log = _fresh_log(logs, name)
         self._argv = argv
@@ -82,7 +84,11 @@ class Child:
             text = file.read()
             end = text.rfind(b"\n") + 1
             self._read += end
-            lines = [line for line in text[:end].decode(errors="replace").splitlines() if _WORTH_SAYING.search(line)]
+            lines = [
+                line
+                for line in text[:end].decode(errors="replace").splitlines()
+                if _WORTH_SAYING.search(line)
+            ]
             for line in lines[:3]:
                 say(f"{self.name}: {_plain(line)}")
             if len(lines) > 3:
@@ -141,7 +147,9 @@ def run(argv: list[str]) -> int:
 
 def _options(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="manage.py demo", description="Run all of Rally on this machine.")
-    parser.add_argument("--port", type=int, help=f"where the pages are (default {FIRST_PORT}, or the next free one)")
+    parser.add_argument(
+        "--port", type=int, help=f"where the pages are (default {FIRST_PORT}, or the next free one)"
+    )
     parser.add_argument("--reset", action="store_true", help="delete the data of the last demo first")
     return parser.parse_args(argv)
 
@@ -178,7 +186,9 @@ def _choose_port(asked: int | None) -> int:
             if port != FIRST_PORT:
                 say(f"Port {FIRST_PORT} is taken, so the pages are on {port}.")
             return port
-    raise CannotStart(f"No free port from {FIRST_PORT} to {FIRST_PORT + _PORTS_TRIED - 1}. Choose one with --port.")
+    raise CannotStart(
+        f"No free port from {FIRST_PORT} to {FIRST_PORT + _PORTS_TRIED - 1}. Choose one with --port."
+    )
 
 
 def _is_free(port: int) -> bool:
@@ -200,7 +210,9 @@ def _bring_up(state: Path, port: int, addresses: servers.ServerAddresses, runnin
     env = _environment(state, addresses)
     done = _Done(state / "demo.json")
     cluster = places.cluster(state)
-    tables = _fingerprint([PROJECT.glob("*/migrations/**/*.py"), PROJECT.glob("*/*/migrations/**/*.py")], cluster)
+    tables = _fingerprint(
+        [PROJECT.glob("*/migrations/**/*.py"), PROJECT.glob("*/*/migrations/**/*.py")], cluster
+    )
     files = _fingerprint([(PROJECT / "static").rglob("*"), [PROJECT / "rally/settings.py"]], None)
 
     jobs = _Jobs(logs, env)
@@ -239,7 +251,16 @@ def _bring_up(state: Path, port: int, addresses: servers.ServerAddresses, runnin
 
 
 def _web(port: int, logs: Path, env: dict[str, str]) -> Child:
-    uvicorn = [sys.executable, "-m", "uvicorn", "rally.asgi:application", "--host", "127.0.0.1", "--port", str(port)]
+    uvicorn = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "rally.asgi:application",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     # Live streams never end by themselves, so the server must not wait for them.
     return Child("web", [*uvicorn, "--timeout-graceful-shutdown", "2"], logs=logs, env=env, patience=5)
 
@@ -275,7 +296,9 @@ def _wait_for_page(web: Child, port: int) -> None:
             line.request("GET", "/healthz")
             if line.getresponse().status == http.client.OK:
                 return
-    raise CannotStart(f"The pages did not answer within two minutes. The end of {web.log}:\n{last_lines(web.log)}")
+    raise CannotStart(
+        f"The pages did not answer within two minutes. The end of {web.log}:\n{last_lines(web.log)}"
+    )
 
 
 def _welcome(address: str, logs: Path) -> None:
@@ -310,7 +333,9 @@ class _Jobs:
     def begin(self, *words: str) -> str:
         name = words[0]
         command = [sys.executable, str(PROJECT / "manage.py"), *words]
-        self._begun[name] = processes.spawn(command, log=_fresh_log(self._logs, name), env=self._env, cwd=PROJECT)
+        self._begun[name] = processes.spawn(
+            command, log=_fresh_log(self._logs, name), env=self._env, cwd=PROJECT
+        )
         return name
 
     def finish(self, name: str) -> None:
@@ -323,7 +348,9 @@ class _Jobs:
             self._begun[name] = job
             raise
         if status:
-            raise CannotStart(f"manage.py {name} failed with status {status}. The end of {log}:\n{last_lines(log)}")
+            raise CannotStart(
+                f"manage.py {name} failed with status {status}. The end of {log}:\n{last_lines(log)}"
+            )
 
     def finish_all(self, *names: str) -> None:
         for name in names:

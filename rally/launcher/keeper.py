@@ -3,6 +3,7 @@
 Starts them, says `ready`, restarts one that dies, and stops them when no command uses them any more.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -85,10 +86,8 @@ def _watch(
 
 def _answer(text: str) -> None:
     """Say one line to whoever started us, then let go of their pipe; it may be gone already."""
-    try:
+    with contextlib.suppress(BrokenPipeError):
         print(text, flush=True)
-    except BrokenPipeError:
-        pass
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)

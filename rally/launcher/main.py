@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _leave)
     try:
-        if os.environ.get("RALLY_MODE") == "production":
+        if os.environ.get("RALLY_MODE") == "production" and command != "tool":
             return _production(argv)
         venv.enter(PROJECT, argv, dev=command in _FOR_DEVELOPERS)
         if command in {"demo", "test", "tool", "audit"}:
@@ -54,7 +54,9 @@ def _production(argv: list[str]) -> int:
     if importlib.util.find_spec("django") is None:
         python = PROJECT / ".venv" / "bin" / "python"
         if not python.exists() or Path(sys.prefix) == PROJECT / ".venv":
-            raise CannotStart("Django is not installed here. Install requirements.txt first; see docs/operations.md.")
+            raise CannotStart(
+                "Django is not installed here. Install requirements.txt first; see docs/operations.md."
+            )
         os.execv(python, [str(python), *argv])  # noqa: S606 - the same program, in its own environment
     return _django(argv)
 

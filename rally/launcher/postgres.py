@@ -48,7 +48,15 @@ def start(state: Path, *, log: Path, durable: bool) -> subprocess.Popen[bytes]:
     who = places.account()
     user, group = who.drops_to or (None, None)
     server = processes.spawn(
-        [*who.prefix, str(places.postgres_programs() / "postgres"), "-D", str(cluster), "-p", str(_PORT), *options],
+        [
+            *who.prefix,
+            str(places.postgres_programs() / "postgres"),
+            "-D",
+            str(cluster),
+            "-p",
+            str(_PORT),
+            *options,
+        ],
         log=log,
         cwd=cluster,
         env=_environment(),
@@ -101,7 +109,15 @@ def _make(cluster: Path, log: Path) -> None:
         ],
         log,
     )
-    single = [str(programs / "postgres"), "--single", "-D", str(half), "-c", "log_checkpoints=off", "template1"]
+    single = [
+        str(programs / "postgres"),
+        "--single",
+        "-D",
+        str(half),
+        "-c",
+        "log_checkpoints=off",
+        "template1",
+    ]
     _run(single, log, f"CREATE DATABASE {DATABASE}\n")
     half.rename(cluster)
 

@@ -103,7 +103,9 @@ def ticks(seconds: float, pause: float) -> Iterator[float]:
         yield end - time.monotonic()
 
 
-def stop(child: subprocess.Popen[bytes], *, ask: signal.Signals = signal.SIGTERM, patience: float = 5) -> None:
+def stop(
+    child: subprocess.Popen[bytes], *, ask: signal.Signals = signal.SIGTERM, patience: float = 5
+) -> None:
     """End a child and everything in its process group: ask, wait `patience` seconds, then kill.
 
     Harmless if it has ended already.

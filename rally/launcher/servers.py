@@ -168,9 +168,8 @@ def _start_keeper(state: Path, mode: str) -> None:
             cwd=PROJECT,
             start_new_session=True,
         )
-    assert keeper.stdout is not None
-    answer = keeper.stdout.readline().decode().strip()
-    keeper.stdout.close()
+    with keeper.stdout or contextlib.nullcontext():
+        answer = keeper.stdout.readline().decode().strip() if keeper.stdout else ""
     if answer != "ready":
         keeper.wait()
         said = json.loads(answer)["problem"] if answer else f"The servers did not start:\n{last_lines(log)}"

@@ -13,7 +13,8 @@ from rally.launcher.terminal import say, shout
 
 PROJECT = Path(__file__).resolve().parents[2]
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_TAKES_A_VALUE = {"-k", "-m", "-n", "-p", "-c", "-o", "-W", "-r", "--maxfail", "--durations", "--deselect", "--ignore"}
+_TAKES_A_VALUE = {"-k", "-m", "-n", "-p", "-c", "-o", "-W", "-r", "--maxfail", "--durations", "--deselect",
+                  "--ignore"}  # fmt: skip
 #: Arguments with which pytest runs a part of the tests, or none, or one by one under a debugger.
 _PARTIAL = ("-k", "-m", "--lf", "--last-failed", "--ff", "--sw", "--stepwise", "--co", "--collect-only", "--pdb",
             "--trace", "--deselect", "--ignore", "--fixtures", "--markers", "-h", "--help", "--version")  # fmt: skip
@@ -89,7 +90,9 @@ def _arguments(argv: list[str], state: Path) -> list[str]:
 def _positional(argv: list[str]) -> list[str]:
     before = ["", *argv]
     return [
-        word for word, last in zip(argv, before, strict=False) if not word.startswith("-") and last not in _TAKES_A_VALUE
+        word
+        for word, last in zip(argv, before, strict=False)
+        if not word.startswith("-") and last not in _TAKES_A_VALUE
     ]
 
 
@@ -102,7 +105,9 @@ def _touches_browser(argv: list[str]) -> bool:
     """Whether what is asked for holds browser journeys."""
     browser = Path("tests/browser")
     chosen = [Path(os.path.relpath(word.split("::")[0], PROJECT)) for word in _positional(argv)]
-    return not chosen or any(path == browser or path in browser.parents or browser in path.parents for path in chosen)
+    return not chosen or any(
+        path == browser or path in browser.parents or browser in path.parents for path in chosen
+    )
 
 
 def find_browser() -> str | None:

@@ -4,6 +4,7 @@ import fnmatch
 import json
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from rally.launcher.terminal import say, shout
 
@@ -21,7 +22,7 @@ def check(report: Path) -> int:
     return 0
 
 
-def shortfalls(report: dict, *, overall: float, complete: list[str]) -> list[str]:
+def shortfalls(report: dict[str, Any], *, overall: float, complete: list[str]) -> list[str]:
     """One sentence for each thing not covered enough.
 
     `overall` is a percentage of everything; files whose path fits a pattern of `complete` must reach 100 %.

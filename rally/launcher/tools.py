@@ -18,6 +18,11 @@ def run(argv: list[str]) -> int:
     if not program.exists():
         raise CannotStart(f"There is no tool {argv[0]} in {program.parent}.")
     state = servers.state_folder()
-    env = {**servers.addresses(state).environment(), "RALLY_MODE": "test", "PYTHONPATH": str(PROJECT), **os.environ}
+    env = {
+        **servers.addresses(state).environment(),
+        "RALLY_MODE": "test",
+        "PYTHONPATH": str(PROJECT),
+        **os.environ,
+    }
     os.chdir(PROJECT)
     os.execve(program, [str(program), *argv[1:]], env)  # noqa: S606 - one of our own tools

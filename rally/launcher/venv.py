@@ -27,7 +27,8 @@ def enter(project: Path, argv: list[str], *, dev: bool) -> None:
 
     `dev` asks for what tests and checks need as well. Two starts at the same time wait for each other.
     """
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # without compiled files Django takes 5.3 s to start, not 1.8
+    # Without compiled files Django takes 5.3 s to start instead of 1.8.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
     folder = project / ".venv"
     changed = not _fits(project, dev=dev)
@@ -86,7 +87,9 @@ def _alone(project: Path) -> Iterator[None]:
 def _make(project: Path, *, dev: bool) -> None:
     folder = project / ".venv"
     if not os.access(project, os.W_OK):
-        raise CannotStart(f"{project} cannot be written to. Clone Rally into a folder of your own and start again.")
+        raise CannotStart(
+            f"{project} cannot be written to. Clone Rally into a folder of your own and start again."
+        )
     _stamp(project).unlink(missing_ok=True)
     if not _usable(folder):
         say("Making .venv (this happens once).")
@@ -114,14 +117,24 @@ def _create(folder: Path) -> None:
     # Of the interpreter underneath: we may be running in an environment that is about to be replaced.
     python = getattr(sys, "_base_executable", None) or sys.executable
     made = subprocess.run(
-        [python, "-m", "venv", "--clear", str(folder)], capture_output=True, text=True, check=False, env=_clean()
+        [python, "-m", "venv", "--clear", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=_clean(),
     )
     if made.returncode:
         raise CannotStart(f"{made.stdout}{made.stderr}\n{advice}")
 
 
 def _clean() -> dict[str, str]:
-    unwanted = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_REQUIRE_VIRTUALENV"}
+    unwanted = {
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "VIRTUAL_ENV",
+        "PIP_REQUIRE_VIRTUALENV",
+    }
     return {key: value for key, value in os.environ.items() if key not in unwanted}
 
 
@@ -141,11 +154,15 @@ def _install(project: Path, requirements: Path) -> None:
         worked, complaint = _run([*command, str(requirements)])
         if worked:
             return
-    raise CannotStart(f"{complaint}\nThe requirements could not be installed. Is there a connection to the network?")
+    raise CannotStart(
+        f"{complaint}\nThe requirements could not be installed. Is there a connection to the network?"
+    )
 
 
 def _run(command: list[str]) -> tuple[bool, str]:
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_clean())
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_clean()
+    )
     try:
         output, _ = child.communicate()
     except BaseException:  # Ctrl-C, or told to end: leave no installer behind
