@@ -22,6 +22,9 @@ register = template.Library()
 #: How many event colours there are: the classes `hue-0` to `hue-23` in `static/css/tokens.css`.
 HUES = 24
 
+#: How long the usual coach of 56 seats is drawn.
+_COACH_LENGTH = plan(capacity=56, threshold=1, taken=0).length
+
 #: States in which the bus goes or went.
 _GOING = {"confirmed", "under_way", "completed", "closed"}
 #: States in which it will not.
@@ -88,13 +91,16 @@ def coach_of(
     parts = [_body(drawn), _seats_one_by_one(drawn) if size == "full" else _seats_together(drawn)]
     if marked:
         parts.append(_mark(drawn, threshold, labelled=labelled))
+    short = drawn.length < _COACH_LENGTH * 2 // 3
     return format_html(
-        '<svg class="coach coach-{}{}" viewBox="-8 -12 {} {}" role="img" focusable="false"'
+        '<svg class="coach coach-{}{}{}" viewBox="-8 -12 {} {}" role="img" focusable="false"'
         ' data-coach="{}" data-taken="{}"><title>{}</title>{}</svg>',
         size,
+        " coach-short" if short else "",
         " coach-going" if state in _GOING else " coach-off" if state in _OFF else "",
-        drawn.length + 14,
-        drawn.width + (62 if labelled else 24),
+        # In a list all buses are drawn to one scale, so that a van looks smaller than a coach.
+        (drawn.length if size == "full" else max(drawn.length, _COACH_LENGTH)) + 14,
+        drawn.width + (54 if labelled else 24),
         key,
         taken,
         coach_text(capacity, threshold, taken, state),
@@ -140,10 +146,13 @@ def _body(drawn: Coach) -> SafeString:
     )
 
 
+def _cushion(seat: Seat) -> str:
+    return f"M{seat.x + 6} {seat.y}h15a6 6 0 0 1 6 6v9a6 6 0 0 1-6 6h-15a6 6 0 0 1-6-6v-9a6 6 0 0 1 6-6z"
+
+
 def _outline(seat: Seat) -> str:
-    """A seat facing forward (left): a cushion, and its back as a line."""
-    back = f"M{seat.x + 21} {seat.y + 5}v11"
-    return f"M{seat.x + 6} {seat.y}h15a6 6 0 0 1 6 6v9a6 6 0 0 1-6 6h-15a6 6 0 0 1-6-6v-9a6 6 0 0 1 6-6z{back}"
+    """A seat facing forward (left): a cushion, and its back as a line once somebody leans on it."""
+    return _cushion(seat) + (f"M{seat.x + 21} {seat.y + 5}v11" if seat.look.startswith("on") else "")
 
 
 def _seats_one_by_one(drawn: Coach) -> SafeString:
@@ -154,7 +163,7 @@ def _seats_one_by_one(drawn: Coach) -> SafeString:
 def _seats_together(drawn: Coach) -> SafeString:
     """All seats of a look in one path: a list of trips stays light."""
     paths = (
-        (look, "".join(f"M{s.x + 2} {s.y + 2}h23v17h-23z" for s in drawn.seats if s.look == look))
+        (look, "".join(_cushion(s) for s in drawn.seats if s.look == look))
         for look in Look
         if any(s.look == look for s in drawn.seats)
     )
@@ -164,13 +173,13 @@ def _seats_together(drawn: Coach) -> SafeString:
 def _mark(drawn: Coach, threshold: int, *, labelled: bool) -> SafeString:
     """Where it starts to go: a line across the bus on a row boundary, else only a tick below the last needed row."""
     x = drawn.mark_x
-    line = f"M{x} -10V{drawn.width + 10}" if drawn.mark_is_line else f"M{x - 20} {drawn.width + 3}v9"
+    line = f"M{x} -10V{drawn.width + 10}" if drawn.mark_is_line else f"M{x - 20} {drawn.width + 3}v8"
     label = ""
     if labelled:
         label = format_html(
             '<text class="goes-at" x="{}" y="{}">{}</text>',
             max(70, min(x if drawn.mark_is_line else x - 20, drawn.length - 70)),
-            drawn.width + 36,
+            drawn.width + 34,
             gettext("goes at %(threshold)s") % {"threshold": threshold},
         )
     return format_html('<path class="mark{}" d="{}"/>{}', "" if drawn.mark_is_line else " tick", line, label)

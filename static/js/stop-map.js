@@ -1,0 +1,67 @@
+// A map of the states: shows stops and venue, and lets one set a stop by a click, a drag of the mark or the arrow keys.
+const L = globalThis.L;
+
+function number(field) {
+  const value = Number.parseFloat(field?.value);
+  return Number.isFinite(value) ? value : null;
+}
+
+async function draw(element) {
+  const { states, tiles, tilesBy, points: pointsId, latitude, longitude } = element.dataset;
+  const fields = { latitude: document.querySelector(latitude || "#-"), longitude: document.querySelector(longitude || "#-") };
+  const settable = Boolean(fields.latitude && fields.longitude);
+  const map = L.map(element, { minZoom: 3, maxZoom: 17, zoomSnap: 0.5, attributionControl: Boolean(tiles), worldCopyJump: true });
+  map.setView([39, -96], 3.5);
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+  if (tiles) L.tileLayer(tiles, { attribution: tilesBy || "" }).addTo(map);
+  else if (states) {
+    try {
+      const land = await (await fetch(states)).json();
+      L.geoJSON(land, { interactive: false, style: { className: "map-land", stroke: true, weight: 1, fillOpacity: 1 } }).addTo(map);
+    } catch {
+      // No land drawn: marks and coordinates still work.
+    }
+  }
+
+  const known = pointsId ? JSON.parse(document.getElementById(pointsId).textContent) : [];
+  const places = [];
+  for (const point of known) {
+    const at = [point.latitude, point.longitude];
+    places.push(at);
+    L.circleMarker(at, { radius: point.kind === "venue" ? 11 : 8, className: `map-${point.kind || "stop"}`, fillOpacity: 1 })
+      .bindTooltip(point.name)
+      .addTo(map);
+  }
+  if (places.length > 1) L.polyline(places, { className: "map-way", interactive: false }).addTo(map);
+
+  let mark = null;
+  function put(at, { look = false } = {}) {
+    if (mark) mark.setLatLng(at);
+    else mark = L.circleMarker(at, { radius: 10, className: "map-here", fillOpacity: 1 }).addTo(map);
+    if (look) map.setView(at, Math.max(map.getZoom(), 10), { animate: !calm });
+  }
+  function fromFields({ look }) {
+    const at = [number(fields.latitude), number(fields.longitude)];
+    if (at[0] === null || at[1] === null) {
+      mark?.remove();
+      mark = null;
+    } else if (Math.abs(at[0]) <= 90 && Math.abs(at[1]) <= 180) put(at, { look });
+  }
+
+  if (settable) {
+    map.on("click", (event) => {
+      const at = event.latlng.wrap();
+      fields.latitude.value = at.lat.toFixed(5);
+      fields.longitude.value = at.lng.toFixed(5);
+      put(at);
+      element.dispatchEvent(new CustomEvent("stop-set", { bubbles: true, detail: { latitude: at.lat, longitude: at.lng } }));
+    });
+    for (const field of Object.values(fields)) field.addEventListener("change", () => fromFields({ look: true }));
+    fromFields({ look: places.length === 0 });
+  }
+
+  if (places.length) map.fitBounds(L.latLngBounds(places).pad(0.25), { maxZoom: 10, animate: false });
+}
+
+for (const element of document.querySelectorAll("[data-stop-map]")) draw(element);
