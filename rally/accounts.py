@@ -19,7 +19,7 @@ class NameForm(forms.Form):
         label=_("Your name"), max_length=100, widget=forms.TextInput(attrs={"autocomplete": "name"})
     )
 
-    def signup(self, request: HttpRequest, user: User) -> None:
+    def signup(self, _request: HttpRequest, user: User) -> None:
         """Keep the name with the new account."""
         user.name = self.cleaned_data["name"]
         user.save(update_fields=["name"])

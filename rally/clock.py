@@ -44,7 +44,7 @@ def _offset() -> timedelta:
     """What the clock file says, read again only when the file has changed."""
     global _seen  # noqa: PLW0603 - a cache of one small file, keyed by its change time
     try:
-        changed = os.stat(settings.CLOCK_FILE).st_mtime_ns
+        changed = Path(settings.CLOCK_FILE).stat().st_mtime_ns
     except FileNotFoundError:
         return timedelta(0)
     if changed != _seen[0]:

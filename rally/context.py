@@ -32,4 +32,4 @@ def _areas(request: HttpRequest) -> set[str]:
 def _demo(request: HttpRequest) -> dict[str, Any]:
     from rally.demo import bar
 
-    return bar.context(request)
+    return dict(bar.context(request))

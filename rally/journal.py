@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 from typing import Protocol
 
@@ -12,10 +13,10 @@ from rally.states import Machine
 class Stateful(Protocol):
     """A row with a `state` column and a UUID key."""
 
-    id: object
+    id: uuid.UUID
     state: str
 
-    def save(self, *, update_fields: list[str]) -> None: ...  # noqa: D102
+    def save(self, *, update_fields: list[str]) -> None: ...
 
 
 def begin(row: Stateful, machine: Machine, *, now: datetime, by: User | None, why: str = "") -> None:
@@ -43,4 +44,6 @@ def move(
     machine.check(old, to)
     row.state = to
     row.save(update_fields=["state", *also])
-    StateChange.objects.create(noun=machine.noun, subject=row.id, old=old, new=to, at=now, by=by, why=why[:200])
+    StateChange.objects.create(
+        noun=machine.noun, subject=row.id, old=old, new=to, at=now, by=by, why=why[:200]
+    )

@@ -29,5 +29,5 @@ def _send(task: str, arguments: dict[str, Any]) -> None:
         return
     try:
         current_app.send_task(task, kwargs=arguments, retry=False)
-    except current_app.connection().connection_errors + (OSError,) as error:
+    except (*current_app.connection().connection_errors, OSError) as error:
         logger.warning("later.not_sent task=%s error=%s", task, type(error).__name__)

@@ -93,7 +93,9 @@ def message(notice: Notice) -> EmailMultiAlternatives:
         to=[notice.recipient.email],
         headers={"Message-ID": f"<{notice.id}@{settings.SITE_URL.split('//', 1)[-1].split(':', 1)[0]}>"},
     )
-    mail.attach_alternative(render_to_string(f"{app}/emails/{name}.html", {**context, "subject": subject}), "text/html")
+    mail.attach_alternative(
+        render_to_string(f"{app}/emails/{name}.html", {**context, "subject": subject}), "text/html"
+    )
     return mail
 
 

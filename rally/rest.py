@@ -23,7 +23,13 @@ from rally.errors import BadInput, NotAllowed, Refusal
 from rally.models import GivenAnswer
 from rally.money import Money
 
-_CODES = {400: "invalid", 401: "not_signed_in", 403: "not_allowed", 404: "not_found", 405: "method_not_allowed"}
+_CODES = {
+    400: "invalid",
+    401: "not_signed_in",
+    403: "not_allowed",
+    404: "not_found",
+    405: "method_not_allowed",
+}
 
 
 def answer_errors(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -33,9 +33,13 @@ def required(name: str, example: str, elsewhere: str = "") -> str:
 
 STATE_DIR = Path(env.str("RALLY_STATE_DIR", str(BASE_DIR / ".rally")))
 SECRET_KEY = required("SECRET_KEY", "$(openssl rand -base64 48)", "not-a-secret-" + MODE + "-only" * 8)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"])
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"]
+)
 if PRODUCTION and not ALLOWED_HOSTS:
-    raise ImproperlyConfigured("Set ALLOWED_HOSTS in the environment, for example ALLOWED_HOSTS=rally.example")
+    raise ImproperlyConfigured(
+        "Set ALLOWED_HOSTS in the environment, for example ALLOWED_HOSTS=rally.example"
+    )
 if PRODUCTION and "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS=* lets anybody forge links in our mails; name the hosts.")
 if PRODUCTION and len(SECRET_KEY) < 50:
@@ -110,12 +114,16 @@ TEMPLATES = [
 
 DATABASE_URL = required("DATABASE_URL", "postgres://rally:secret@db/rally")
 if not DATABASE_URL:
-    raise ImproperlyConfigured("No database: start it with `python3 manage.py demo`, `servers` or `test`, or set DATABASE_URL.")
+    raise ImproperlyConfigured(
+        "No database: start it with `python3 manage.py demo`, `servers` or `test`, or set DATABASE_URL."
+    )
 DATABASES = {"default": env.db_url_config(DATABASE_URL)}
 #: A socket folder stands in the address as an escaped host: postgres://rally@%2Frun%2Fpostgresql/rally
 DATABASES["default"]["HOST"] = unquote(DATABASES["default"]["HOST"])
 if "postgresql" not in DATABASES["default"]["ENGINE"]:
-    raise ImproperlyConfigured("DATABASE_URL must be a PostgreSQL address: seats and money rest on its locks.")
+    raise ImproperlyConfigured(
+        "DATABASE_URL must be a PostgreSQL address: seats and money rest on its locks."
+    )
 #: Sessions wait for a lock at most this long, so that one stuck transaction cannot stop the shop.
 _PG_OPTIONS = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
 DATABASES["default"]["OPTIONS"] = {
@@ -306,9 +314,13 @@ INSTALL = env.str("RALLY_INSTALL", MODE)
 SANDBOX_PATH = STATE_DIR / "sandbox.sqlite3"
 SANDBOX = not STRIPE_SECRET_KEY
 if PRODUCTION and SANDBOX and not env.bool("ALLOW_SANDBOX_PAYMENTS", False):
-    raise ImproperlyConfigured("Set STRIPE_SECRET_KEY; or, knowing that no money moves, ALLOW_SANDBOX_PAYMENTS=1.")
+    raise ImproperlyConfigured(
+        "Set STRIPE_SECRET_KEY; or, knowing that no money moves, ALLOW_SANDBOX_PAYMENTS=1."
+    )
 if STRIPE_SECRET_KEY.startswith("sk_live_") and not env.bool("STRIPE_LIVE", False):
-    raise ImproperlyConfigured("STRIPE_SECRET_KEY is a live key: set STRIPE_LIVE=1 to say that real money may move.")
+    raise ImproperlyConfigured(
+        "STRIPE_SECRET_KEY is a live key: set STRIPE_LIVE=1 to say that real money may move."
+    )
 if STRIPE_SECRET_KEY and PRODUCTION and not STRIPE_WEBHOOK_SECRETS:
     raise ImproperlyConfigured("Set STRIPE_WEBHOOK_SECRETS (comma separated) to verify what Stripe sends.")
 if not STRIPE_WEBHOOK_SECRETS:
@@ -324,9 +336,9 @@ if TEST:
     EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 elif PRODUCTION:
     EMAIL_BACKEND = env.str("EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend")
-    vars().update(env.email_url_config(required("EMAIL_URL", "smtp+tls://user:secret@mail:587"))) if not env.str(
-        "EMAIL_BACKEND", ""
-    ) else None
+    vars().update(
+        env.email_url_config(required("EMAIL_URL", "smtp+tls://user:secret@mail:587"))
+    ) if not env.str("EMAIL_BACKEND", "") else None
     ANYMAIL = env.json("ANYMAIL", default={})
 else:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"

@@ -25,7 +25,9 @@ class Machine:
         values = set(self.states.values)
         named = set(self.moves) | {to for targets in self.moves.values() for to in targets}
         if named != values or set(self.moves) != values:
-            raise ValueError(f"The table of {self.noun} must name each state once: {values ^ set(self.moves)}")
+            raise ValueError(
+                f"The table of {self.noun} must name each state once: {values ^ set(self.moves)}"
+            )
 
     def allows(self, old: str, new: str) -> bool:
         """Whether `new` may follow `old`."""

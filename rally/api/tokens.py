@@ -41,7 +41,9 @@ class Token(APIView):
         form = Credentials(data=request.data)
         form.is_valid(raise_exception=True)
         user = authenticate(
-            request._request, email=form.validated_data["email"].lower(), password=form.validated_data["password"]
+            request._request,
+            email=form.validated_data["email"].lower(),
+            password=form.validated_data["password"],
         )
         if user is None or not user.is_active:
             raise serializers.ValidationError({"password": [_("E-mail address and password do not match.")]})

@@ -7,4 +7,13 @@ from rally.models.notices import Notice
 from rally.models.rules import RuleValue
 from rally.models.users import User
 
-__all__ = ["GivenAnswer", "Notice", "Row", "RuleValue", "StateChange", "User", "codes_constraint", "money_fields_agree"]
+__all__ = [
+    "GivenAnswer",
+    "Notice",
+    "Row",
+    "RuleValue",
+    "StateChange",
+    "User",
+    "codes_constraint",
+    "money_fields_agree",
+]

@@ -37,7 +37,9 @@ class Notice(Row):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["recipient", "kind", "subject"], name="notice_once"),
-            models.CheckConstraint(name="notice_state_known", condition=models.Q(state__in=NoticeState.values)),
+            models.CheckConstraint(
+                name="notice_state_known", condition=models.Q(state__in=NoticeState.values)
+            ),
             models.CheckConstraint(
                 name="notice_sent_has_time",
                 condition=models.Q(state=NoticeState.SENT, sent_at__isnull=False)

@@ -12,7 +12,9 @@ class RuleValue(models.Model):
     name = models.CharField(max_length=60, primary_key=True)
     value = models.JSONField()
     changed_at = models.DateTimeField()
-    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     def __str__(self) -> str:
         return f"{self.name} = {self.value}"

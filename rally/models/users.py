@@ -53,7 +53,9 @@ class User(AbstractUser):
     objects = UserManager()  # type: ignore[misc,assignment]
 
     class Meta:
-        constraints = [models.CheckConstraint(name="user_email_lower", condition=models.Q(email=Lower("email")))]
+        constraints = [
+            models.CheckConstraint(name="user_email_lower", condition=models.Q(email=Lower("email")))
+        ]
 
     def __str__(self) -> str:
         return self.name or "Rider"

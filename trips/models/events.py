@@ -73,7 +73,9 @@ class Event(Row):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(help_text="expected")
     venue = models.ForeignKey(Venue, on_delete=models.PROTECT, related_name="events")
-    partner = models.ForeignKey(Partner, null=True, blank=True, on_delete=models.PROTECT, related_name="events")
+    partner = models.ForeignKey(
+        Partner, null=True, blank=True, on_delete=models.PROTECT, related_name="events"
+    )
     state = models.CharField(max_length=10, choices=EventState, default=EventState.SCHEDULED)
     source = models.CharField(max_length=60, help_text="the feed it came from, or 'rider'")
     source_id = models.CharField(max_length=200, help_text="its number or UID in that feed")

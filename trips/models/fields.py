@@ -6,7 +6,6 @@ from django.db import models
 from django.db.models import Func, Q
 
 
-
 class Earth(Func):
     """A point on the globe for GiST indexes: `ll_to_earth` of the earthdistance extension."""
 

@@ -88,7 +88,9 @@ class Pledge(Row):
         constraints = [
             codes_constraint(PLEDGE, "pledge"),
             models.UniqueConstraint(
-                fields=["rider", "trip"], name="pledge_one_live_per_rider", condition=Q(state__in=list(OCCUPYING))
+                fields=["rider", "trip"],
+                name="pledge_one_live_per_rider",
+                condition=Q(state__in=list(OCCUPYING)),
             ),
             models.CheckConstraint(name="pledge_seats_positive", condition=Q(seats__gte=1)),
             models.CheckConstraint(name="pledge_fare_positive", condition=Q(fare_minor__gt=0)),
@@ -108,14 +110,16 @@ class Pledge(Row):
         indexes = [
             models.Index(fields=["trip", "state"], name="pledge_trip_state"),
             models.Index(fields=["rider", "-created_at"], name="pledge_rider"),
-            models.Index(fields=["reserved_until"], name="pledge_draft_due", condition=Q(state=PledgeState.DRAFT)),
+            models.Index(
+                fields=["reserved_until"], name="pledge_draft_due", condition=Q(state=PledgeState.DRAFT)
+            ),
         ]
         triggers = [
             pgtrigger.Trigger(
                 name="pledge_counts_seats",
                 when=pgtrigger.After,
                 operation=pgtrigger.Insert | pgtrigger.Delete | pgtrigger.Update,
-                func=pgtrigger.Func(_COUNT_SEATS),
+                func=_COUNT_SEATS,
             ),
             pgtrigger.Protect(
                 name="pledge_keeps_consent",

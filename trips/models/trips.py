@@ -29,7 +29,9 @@ class Trip(Row):
 
     code = models.CharField(max_length=12, unique=True, default=codes.short)
     event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="trips")
-    captain = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="captained_trips")
+    captain = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="captained_trips"
+    )
     state = models.CharField(max_length=12, choices=TripState, default=TripState.GATHERING)
     visibility = models.CharField(max_length=8, choices=Visibility, default=Visibility.PUBLIC)
     vehicle_class = models.CharField(max_length=8, choices=VehicleClass)
@@ -47,7 +49,9 @@ class Trip(Row):
 
     currency = models.CharField(max_length=3, default="USD")
     cost_minor = models.PositiveIntegerField(help_text="what the bus costs, without the platform's part")
-    cost_parts = models.JSONField(help_text="call-out, distance, duty, platform in minor units: why this price")
+    cost_parts = models.JSONField(
+        help_text="call-out, distance, duty, platform in minor units: why this price"
+    )
     platform_percent = models.PositiveSmallIntegerField(help_text="on top of the cost; fixed when proposed")
 
     seats_taken = models.PositiveSmallIntegerField(default=0, editable=False)
@@ -56,12 +60,18 @@ class Trip(Row):
     seats_supplied = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="seats of the runs that operators committed; 0 = no bus yet"
     )
-    operator_name = models.CharField(max_length=120, blank=True, editable=False, help_text="who drives, for display")
+    operator_name = models.CharField(
+        max_length=120, blank=True, editable=False, help_text="who drives, for display"
+    )
 
     settling_since = models.DateTimeField(null=True, editable=False)
     grace_ends_at = models.DateTimeField(null=True, editable=False)
-    decided_at = models.DateTimeField(null=True, editable=False, help_text="when it was confirmed, lapsed or cancelled")
-    why_ended = models.CharField(max_length=40, blank=True, editable=False, help_text="code of the reason it lapsed")
+    decided_at = models.DateTimeField(
+        null=True, editable=False, help_text="when it was confirmed, lapsed or cancelled"
+    )
+    why_ended = models.CharField(
+        max_length=40, blank=True, editable=False, help_text="code of the reason it lapsed"
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -82,7 +92,8 @@ class Trip(Row):
             ),
             models.CheckConstraint(
                 name="trip_confirmed_has_bus",
-                condition=~Q(state__in=[TripState.CONFIRMED, TripState.UNDER_WAY]) | Q(decided_at__isnull=False),
+                condition=~Q(state__in=[TripState.CONFIRMED, TripState.UNDER_WAY])
+                | Q(decided_at__isnull=False),
             ),
             models.CheckConstraint(
                 name="trip_settling_has_times",
@@ -163,7 +174,9 @@ class Stop(Row):
     returns_at = models.DateTimeField(help_text="on the way back")
     km_to_venue = models.PositiveIntegerField()
     fare_minor = models.PositiveIntegerField(help_text="one seat, there and back, in the trip's currency")
-    findable = models.BooleanField(default=True, editable=False, help_text="kept by a trigger on the trip's state")
+    findable = models.BooleanField(
+        default=True, editable=False, help_text="kept by a trigger on the trip's state"
+    )
 
     class Meta:
         ordering = ["position"]

@@ -1,0 +1,184 @@
+"""What every call of the API shares: repeats, errors, tokens, health, the request's id."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.urls import path
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.test import APIClient
+from rest_framework.views import APIView
+
+from rally import logs, tasks
+from rally.errors import BadInput, NotAllowed, Refusal
+from rally.models import GivenAnswer, User
+from rally.rest import repeatable
+from rally.urls import urlpatterns as real_urls
+
+
+class Counter(APIView):
+    """Counts real executions."""
+
+    permission_classes = [IsAuthenticated]
+    throttle_classes = []
+    runs = 0
+
+    @repeatable
+    def post(self, request: Request) -> Response:
+        kind = request.data.get("raise")
+        if kind:
+            raise {"refusal": Refusal(), "input": BadInput("No.", field="a"), "allowed": NotAllowed()}[kind]
+        Counter.runs += 1
+        return Response({"run": Counter.runs}, status=201)
+
+
+urlpatterns = [*real_urls, path("test/count", Counter.as_view())]
+pytestmark = [pytest.mark.urls(__name__)]
+
+
+@pytest.fixture
+def api(ana: User) -> APIClient:
+    Counter.runs = 0
+    client = APIClient()
+    client.force_authenticate(ana)
+    return client
+
+
+def post(api: APIClient, key: str | None, body: dict[str, Any] | None = None) -> Any:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    return api.post("/test/count", body or {"n": 1}, format="json", headers=headers)
+
+
+def test_the_same_key_gets_the_same_answer(api: APIClient) -> None:
+    first, second, other = post(api, "k1"), post(api, "k1"), post(api, "k2")
+    assert [answer.status_code for answer in (first, second, other)] == [201, 201, 201]
+    assert [answer.json() for answer in (first, second, other)] == [{"run": 1}, {"run": 1}, {"run": 2}]
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.headers
+
+
+def test_without_a_key_each_call_counts(api: APIClient) -> None:
+    assert [post(api, None).json()["run"] for _ in range(2)] == [1, 2]
+
+
+def test_another_body_under_the_same_key_is_refused(api: APIClient) -> None:
+    post(api, "k1")
+    answer = post(api, "k1", {"n": 2})
+    assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_key_reused")
+
+
+def test_keys_belong_to_their_user(api: APIClient, ben: User) -> None:
+    post(api, "k1")
+    api.force_authenticate(ben)
+    assert post(api, "k1").json() == {"run": 2}
+
+
+def test_a_key_that_is_too_long(api: APIClient) -> None:
+    answer = post(api, "k" * 256)
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["Idempotency-Key"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [("refusal", 409, "refused"), ("input", 400, "bad_input"), ("allowed", 403, "not_allowed")],
+)
+def test_a_no_is_not_kept(api: APIClient, kind: str, status: int, code: str) -> None:
+    answer = post(api, "k1", {"raise": kind})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert not GivenAnswer.objects.exists()
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_two_requests_with_one_key_at_once(api: APIClient) -> None:
+    start = threading.Barrier(6)
+    answers: list[Any] = []
+
+    def call() -> None:
+        start.wait()
+        answers.append(post(api, "k1").json())
+        connection.close()
+
+    threads = [threading.Thread(target=call) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (answers, Counter.runs) == ([{"run": 1}] * 6, 1)
+
+
+def test_old_answers_are_forgotten(api: APIClient) -> None:
+    post(api, "k1")
+    GivenAnswer.objects.update(created_at=GivenAnswer.objects.get().created_at - timedelta(days=3))
+    tasks.forget_old_answers()
+    assert not GivenAnswer.objects.exists()
+
+
+def test_a_token_for_the_right_password(ana: User, client: Client) -> None:
+    def ask(password: str) -> Any:
+        body = {"email": "ANA@test.example", "password": password}
+        return client.post("/api/v1/auth/token", body, content_type="application/json")
+
+    right, again, wrong = ask("ride-together"), ask("ride-together"), ask("wrong")
+    assert (right.status_code, right.json()) == (200, again.json())
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "invalid")
+    assert list(wrong.json()["fields"]) == ["password"]
+    broken = client.post("/api/v1/auth/token", "{", content_type="application/json")
+    assert (broken.status_code, broken.json()["code"]) == (400, "parse_error")
+
+
+def test_passwords_cannot_be_guessed_in_bulk(ana: User, client: Client) -> None:
+    body = {"email": "ana@test.example", "password": "wrong"}
+    answers = [client.post("/api/v1/auth/token", body, content_type="application/json") for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [400] * 10 + [429]
+    assert int(answers[-1].headers["Retry-After"]) > 0
+
+
+def test_healthz_needs_nothing(client: Client) -> None:
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.django_db
+def test_readyz_names_what_is_missing(client: Client, settings: Any) -> None:
+    before = client.get("/readyz")
+    assert before.status_code == 503
+    assert before.json()["worker"] == "missing"
+    assert before.json()["database"] == "ok"
+    tasks.heartbeat()
+    after = client.get("/readyz").json()
+    assert after["worker"] == "ok"
+    cache.clear()
+
+
+def test_each_answer_carries_the_request_id(client: Client) -> None:
+    assert client.get("/healthz", headers={"X-Request-Id": "abcdef123456"})["X-Request-Id"] == "abcdef123456"
+    made = client.get("/healthz", headers={"X-Request-Id": "bad id\n"})["X-Request-Id"]
+    assert made != "bad id\n"
+    assert len(made) == 32
+
+
+def test_logs_are_lines_of_json_without_personal_data(now: datetime) -> None:
+    record = logging.LogRecord(
+        "x",
+        logging.INFO,
+        "f",
+        1,
+        "card 4242 4242 4242 4242 of ana@test.example key sk_test_abc ?k=se:cret&b=1",
+        None,
+        None,
+    )
+    record.request_id = "r1"
+    line = json.loads(logs.JsonLines().format(record))
+    assert line["message"] == "card [private] of [private] key [private] ?k=[private]&b=1"
+    assert (line["request"], line["level"]) == ("r1", "INFO")
