@@ -1,0 +1,480 @@
+"""PaymentIntents: authorize, capture once, cancel, expire."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from payments.sandbox import money
+from payments.sandbox.call import Call, fresh_metadata, merged_metadata, new_id, public, route
+from payments.sandbox.cards import AUTHENTICATION_REQUIRED, Card, Decline
+from payments.sandbox.customers import attach, card_of, find_method, live_customer, method_from_data
+from payments.sandbox.errors import ApiError, Invalid, refused
+from payments.sandbox.lists import listed
+from payments.sandbox.store import Json
+
+_REFUSES: Final = (
+    "amount_details",
+    "application_fee_amount",
+    "confirmation_token",
+    "customer_account",
+    "excluded_payment_method_types",
+    "hooks",
+    "mandate",
+    "on_behalf_of",
+    "payment_details",
+    "transfer_data",
+)
+_OPEN: Final = ("requires_payment_method", "requires_confirmation", "requires_action")
+AUTHENTICATION_FAILED: Final = Decline(
+    "payment_intent_authentication_failure",
+    None,
+    "We are unable to authenticate your payment method. Please choose a different payment method and try again.",
+)
+
+
+def check_types(params: Json) -> list[str] | None:
+    """Give the allowed payment method types, None for the dashboard's. Raises `Invalid` unless cards are among them."""
+    allowed: list[str] | None = params.get("allowed_payment_method_types")
+    if allowed is not None and params.get("automatic_payment_methods"):
+        raise Invalid(
+            "You may only specify one of these parameters: allowed_payment_method_types, automatic_payment_methods.",
+            param="allowed_payment_method_types",
+        )
+    if allowed is not None and "card" not in allowed:
+        raise Invalid("The sandbox takes cards only.", param="allowed_payment_method_types")
+    return allowed
+
+
+def card_options(params: Json) -> Json:
+    """Give the card options as answered. Options that need a special contract are refused."""
+    options = (params.get("payment_method_options") or {}).get("card") or {}
+    for name in (
+        "capture_method",
+        "request_multicapture",
+        "request_overcapture",
+        "request_incremental_authorization",
+    ):
+        if options.get(name) not in (None, "never"):
+            raise Invalid(
+                f"The sandbox does not model {name}.", param=f"payment_method_options[card][{name}]"
+            )
+    return {
+        "installments": None,
+        "mandate_options": None,
+        "network": None,
+        "request_three_d_secure": options.get("request_three_d_secure", "automatic"),
+    }
+
+
+def intent_object(call: Call, params: Json, **fields: Any) -> Json:
+    """Give a new PaymentIntent. Nothing is kept yet."""
+    allowed = check_types(params)
+    intent_id = new_id("pi")
+    dynamic = None
+    if allowed is None:
+        given = params.get("automatic_payment_methods") or {}
+        dynamic = {
+            "allow_redirects": given.get("allow_redirects", "always"),
+            "enabled": given.get("enabled", True),
+        }
+    return {
+        "id": intent_id,
+        "object": "payment_intent",
+        "allowed_payment_method_types": allowed,
+        "amount": params["amount"],
+        "amount_capturable": 0,
+        "amount_details": {"tip": {}},
+        "amount_received": 0,
+        "application": None,
+        "application_fee_amount": None,
+        "automatic_payment_methods": dynamic,
+        "canceled_at": None,
+        "cancellation_reason": None,
+        "capture_method": params.get("capture_method", "automatic_async"),
+        "client_secret": f"{intent_id}_secret_{new_id('s')[-16:]}",
+        "confirmation_method": params.get("confirmation_method", "automatic"),
+        "created": call.now,
+        "currency": params["currency"],
+        "customer": params.get("customer"),
+        "customer_account": None,
+        "description": params.get("description"),
+        "excluded_payment_method_types": None,
+        "last_payment_error": None,
+        "latest_charge": None,
+        "livemode": False,
+        "metadata": fresh_metadata(params),
+        "next_action": None,
+        "on_behalf_of": None,
+        "payment_method": None,
+        "payment_method_configuration_details": None,
+        "payment_method_options": {"card": card_options(params)},
+        "payment_method_types": ["card"],
+        "processing": None,
+        "receipt_email": params.get("receipt_email"),
+        "review": None,
+        "setup_future_usage": params.get("setup_future_usage"),
+        "shipping": params.get("shipping"),
+        "source": None,
+        "statement_descriptor": params.get("statement_descriptor"),
+        "statement_descriptor_suffix": params.get("statement_descriptor_suffix"),
+        "status": "requires_payment_method",
+        "transfer_data": None,
+        "transfer_group": params.get("transfer_group"),
+        **fields,
+    }
+
+
+@route("POST", "payment_intents", "PaymentIntentCreateParams", refuses=_REFUSES)
+def create(call: Call, params: Json) -> Json:
+    """Make a PaymentIntent and with `confirm` authorize it at once."""
+    money.check_amount(params["amount"])
+    _check_currency(params["currency"])
+    if not params.get("confirm"):
+        for name in ("off_session", "error_on_requires_action", "return_url"):
+            if params.get(name):
+                message = f"The parameter `{name}` cannot be passed when creating a PaymentIntent unless `confirm` is set to true."
+                raise Invalid(message, param=name)
+    intent = intent_object(call, params)
+    if "customer" in params:
+        live_customer(call, params["customer"])
+    method = _method_given(call, params)
+    if method is not None:
+        _check_owner(intent, method)
+        intent.update(payment_method=method["id"], status="requires_confirmation")
+    call.add(intent)
+    call.emit("payment_intent.created", intent)
+    if params.get("confirm"):
+        return confirm(call, intent, method, params)
+    return intent
+
+
+def _check_currency(currency: str) -> None:
+    if len(currency) != 3 or not currency.isalpha() or not currency.islower():
+        raise Invalid(f"Invalid currency: {currency}", param="currency")
+
+
+def _method_given(call: Call, params: Json) -> Json | None:
+    if "payment_method_data" in params:
+        return method_from_data(call, params["payment_method_data"])
+    if "payment_method" in params:
+        return find_method(call, params["payment_method"])
+    return None
+
+
+def _check_owner(intent: Json, method: Json) -> None:
+    if method["customer"] is not None and method["customer"] != intent["customer"]:
+        message = (
+            "The PaymentMethod you provided belongs to a Customer. Supply that `customer` as well to use it."
+        )
+        raise refused(message, param="payment_method")
+    if method.get("_used_up"):
+        message = (
+            "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared with "
+            "a connected account without Customer attachment, or was detached from a Customer. It may not be used again."
+        )
+        raise refused(message, code="payment_method_unexpected_state")
+
+
+@route("GET", "payment_intents", "PaymentIntentListParams", refuses=("customer_account",))
+def list_intents(call: Call, params: Json) -> Json:
+    """Give PaymentIntents, newest first."""
+    return listed(call, "payment_intent", params, filters=("customer",))
+
+
+@route("GET", "payment_intents/{id}", "PaymentIntentRetrieveParams")
+def retrieve(call: Call, _params: Json) -> Json:
+    """Give a PaymentIntent."""
+    return _find(call)
+
+
+def _find(call: Call) -> Json:
+    return call.find("payment_intent", call.path["id"], param="intent")
+
+
+@route("POST", "payment_intents/{id}", "PaymentIntentUpdateParams", refuses=_REFUSES)
+def update(call: Call, params: Json) -> Json:
+    """Change a PaymentIntent. Once money is held or gone only words about it can change."""
+    intent = _find(call)
+    frozen = set(params) - {
+        "metadata",
+        "description",
+        "transfer_group",
+        "receipt_email",
+        "shipping",
+        "expand",
+    }
+    if frozen and intent["status"] not in _OPEN:
+        raise unexpected(
+            intent, f"You cannot update {min(frozen)} because this PaymentIntent has a status of"
+        )
+    if "amount" in params:
+        money.check_amount(params["amount"])
+    for name in (
+        "amount",
+        "capture_method",
+        "currency",
+        "customer",
+        "setup_future_usage",
+        "statement_descriptor_suffix",
+    ):
+        if name in params:
+            intent[name] = params[name] or None
+    for name in ("description", "receipt_email", "shipping", "transfer_group"):
+        if name in params:
+            intent[name] = params[name] or None
+    method = _method_given(call, params)
+    if method is not None:
+        _check_owner(intent, method)
+        intent.update(payment_method=method["id"], status="requires_confirmation", next_action=None)
+    intent["metadata"] = merged_metadata(intent["metadata"], params)
+    return call.put(intent)
+
+
+@route("POST", "payment_intents/{id}/confirm", "PaymentIntentConfirmParams", refuses=_REFUSES)
+def confirm_call(call: Call, params: Json) -> Json:
+    """Authorize a PaymentIntent."""
+    intent = _find(call)
+    if intent.get("_session"):
+        raise refused(
+            "You cannot confirm the PaymentIntent of a Checkout Session: the customer does that on its page."
+        )
+    method = _method_given(call, params)
+    if method is None and intent["payment_method"]:
+        method = call.rows.get(intent["payment_method"])
+    for name in ("capture_method", "receipt_email", "setup_future_usage", "shipping"):
+        if name in params:
+            intent[name] = params[name] or None
+    return confirm(call, intent, method, params)
+
+
+def confirm(call: Call, intent: Json, method: Json | None, params: Json) -> Json:
+    """Ask the issuer. A decline is kept and raised as `ApiError` 402."""
+    if intent["status"] not in _OPEN:
+        raise unexpected(intent, "You cannot confirm this PaymentIntent because it has a status of")
+    if method is None:
+        message = (
+            "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the "
+            "PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a payment "
+            "method or ConfirmationToken."
+        )
+        raise unexpected(intent, message, whole=True)
+    _check_owner(intent, method)
+    off_session = bool(params.get("off_session"))
+    dynamic = intent["automatic_payment_methods"]
+    may_redirect = dynamic and dynamic["enabled"] and dynamic["allow_redirects"] == "always"
+    if may_redirect and not off_session and "return_url" not in params:
+        message = (
+            "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these "
+            "payment methods might redirect your customer off of your page, you must provide a `return_url`."
+        )
+        raise refused(message, param="return_url")
+    intent.update(payment_method=method["id"], next_action=None, last_payment_error=None)
+    strict = off_session or bool(params.get("error_on_requires_action"))
+    if needs_authentication(card_of(method), method, off_session=off_session):
+        if strict:
+            return fail(call, intent, method, AUTHENTICATION_REQUIRED, off_session=off_session)
+        return ask(call, intent, params.get("return_url"))
+    return authorize(call, intent, method, off_session=off_session)
+
+
+def needs_authentication(card: Card, method: Json, *, off_session: bool) -> bool:
+    """Say whether the issuer wants to see the cardholder now."""
+    if card.asks == "always":
+        return True
+    return card.asks == "once" and not (off_session and method.get("_authenticated"))
+
+
+def ask(call: Call, intent: Json, return_url: str | None) -> Json:
+    """Send the payer to the 3-D Secure page. `return_url` is where the page sends them on."""
+    page = f"{call.site}/sandbox/authenticate/{intent['id']}/"
+    intent["status"] = "requires_action"
+    if return_url:
+        intent["next_action"] = {
+            "redirect_to_url": {"return_url": return_url, "url": page},
+            "type": "redirect_to_url",
+        }
+    else:
+        intent["next_action"] = {
+            "type": "use_stripe_sdk",
+            "use_stripe_sdk": {"type": "three_d_secure_redirect", "stripe_js": page},
+        }
+    if intent["object"] == "payment_intent":
+        call.emit("payment_intent.requires_action", intent)
+    else:
+        call.emit("setup_intent.requires_action", intent)
+    return call.put(intent)
+
+
+def authorize(
+    call: Call, intent: Json, method: Json, *, off_session: bool, authenticated: bool = False
+) -> Json:
+    """Hold the money, and take it at once unless the capture is manual. A decline is kept and raised."""
+    card = card_of(method)
+    if card.decline is not None:
+        return fail(call, intent, method, card.decline, off_session=off_session)
+    charge = money.charge_card(call, intent, method, off_session=off_session, authenticated=authenticated)
+    intent.update(latest_charge=charge["id"], next_action=None, last_payment_error=None)
+    _remember(call, intent, method, authenticated=authenticated)
+    if intent["capture_method"] == "manual":
+        intent.update(status="requires_capture", amount_capturable=intent["amount"])
+        before = charge["payment_method_details"]["card"]["capture_before"]
+        call.rows.schedule(before, "hold", intent["id"])
+        call.emit("charge.succeeded", charge)
+        call.emit("payment_intent.amount_capturable_updated", intent)
+        return call.put(intent)
+    charge = money.capture(call, charge, intent["amount"])
+    intent.update(status="succeeded", amount_received=intent["amount"])
+    call.emit("charge.succeeded", charge)
+    call.emit("payment_intent.succeeded", intent)
+    return call.put(intent)
+
+
+def _remember(call: Call, intent: Json, method: Json, *, authenticated: bool) -> None:
+    """Save the card for later when that was agreed; otherwise a card without a customer is used up."""
+    if intent["customer"] and intent["setup_future_usage"]:
+        attach(call, method, intent["customer"])
+        method["_authenticated"] = method.get("_authenticated", False) or authenticated
+        call.put(method)
+    elif method["customer"] is None:
+        method["_used_up"] = True
+        call.put(method)
+
+
+def fail(call: Call, intent: Json, method: Json, decline: Decline, *, off_session: bool) -> Json:
+    """Keep a declined attempt, put the intent back to `requires_payment_method` and raise `ApiError` 402."""
+    charge = money.charge_card(
+        call, intent, method, off_session=off_session, authenticated=False, decline=decline
+    )
+    error: Json = {
+        "advice_code": decline.advice,
+        "charge": charge["id"],
+        "code": decline.code,
+        "decline_code": decline.reason,
+        "doc_url": f"https://docs.stripe.com/error-codes#{decline.code.replace('_', '-')}",
+        "message": decline.message,
+        "payment_method": public(method),
+        "type": "card_error" if decline is not AUTHENTICATION_FAILED else "invalid_request_error",
+    }
+    error = {name: value for name, value in error.items() if value is not None}
+    intent.update(
+        status="requires_payment_method",
+        last_payment_error=error,
+        latest_charge=charge["id"],
+        next_action=None,
+        payment_method=None,
+    )
+    call.put(intent)
+    call.emit("charge.failed", charge)
+    call.emit("payment_intent.payment_failed", intent)
+    raise ApiError(
+        402,
+        decline.message,
+        kind="card_error",
+        code=decline.code,
+        keeps=True,
+        advice_code=decline.advice,
+        charge=charge["id"],
+        decline_code=decline.reason,
+        payment_intent=public(intent),
+        payment_method=public(method),
+    )
+
+
+def unexpected(intent: Json, message: str, *, whole: bool = False) -> ApiError:
+    """Say that an intent's state does not allow the call. The answer carries the intent, so that truth can be read."""
+    name = intent["object"]
+    text = message if whole else f"{message} {intent['status']}."
+    return refused(text, code=f"{name}_unexpected_state", **{name: public(intent)})
+
+
+@route(
+    "POST",
+    "payment_intents/{id}/capture",
+    "PaymentIntentCaptureParams",
+    refuses=("amount_details", "application_fee_amount", "hooks", "payment_details", "transfer_data"),
+)
+def capture(call: Call, params: Json) -> Json:
+    """Take held money, once, up to the amount held. The rest is released without a refund."""
+    intent = _find(call)
+    if intent["status"] != "requires_capture":
+        message = (
+            f"This PaymentIntent could not be captured because it has a status of {intent['status']}. "
+            "Only a PaymentIntent with one of the following statuses may be captured: requires_capture."
+        )
+        raise unexpected(intent, message, whole=True)
+    amount = params.get("amount_to_capture", intent["amount_capturable"])
+    if params.get("final_capture") is False:
+        raise refused("This PaymentIntent is not eligible for multicapture.", param="final_capture")
+    if amount > intent["amount_capturable"]:
+        message = (
+            f"The amount to capture ({amount}) must be less than or equal to the amount capturable "
+            f"({intent['amount_capturable']})."
+        )
+        raise refused(message, code="amount_too_large", param="amount_to_capture")
+    money.check_amount(amount, param="amount_to_capture")
+    charge = money.capture(call, call.find("charge", intent["latest_charge"]), amount)
+    intent["metadata"] = merged_metadata(intent["metadata"], params)
+    intent.update(status="succeeded", amount_capturable=0, amount_received=amount)
+    call.rows.unschedule("hold", intent["id"])
+    call.put(intent)
+    _mark_session_paid(call, intent)
+    call.emit("charge.captured", charge)
+    call.emit("payment_intent.succeeded", intent)
+    return intent
+
+
+def _mark_session_paid(call: Call, intent: Json) -> None:
+    session = call.rows.get(intent.get("_session") or "", "checkout.session")
+    if session is not None:
+        session["payment_status"] = "paid"
+        call.put(session)
+
+
+@route("POST", "payment_intents/{id}/cancel", "PaymentIntentCancelParams")
+def cancel_call(call: Call, params: Json) -> Json:
+    """Cancel an intent and release what it holds."""
+    intent = _find(call)
+    if intent.get("_session") and intent["status"] in _OPEN:
+        message = (
+            "You cannot cancel the PaymentIntent of a Checkout Session unless it has a status of requires_capture. "
+            "Expire the Checkout Session instead."
+        )
+        raise unexpected(intent, message, whole=True)
+    if intent["status"] not in (*_OPEN, "requires_capture"):
+        raise unexpected(intent, "You cannot cancel this PaymentIntent because it has a status of")
+    return cancel(call, intent, params.get("cancellation_reason"))
+
+
+def cancel(call: Call, intent: Json, reason: str | None) -> Json:
+    """Cancel an open or held intent. No refund is made: nothing was taken."""
+    intent.update(
+        status="canceled",
+        canceled_at=call.now,
+        cancellation_reason=reason,
+        amount_capturable=0,
+        next_action=None,
+    )
+    call.rows.unschedule("hold", intent["id"])
+    call.emit("payment_intent.canceled", intent)
+    return call.put(intent)
+
+
+def expire_hold(call: Call, intent_id: str) -> None:
+    """Let a hold lapse that was neither captured nor canceled in time."""
+    intent = call.rows.get(intent_id, "payment_intent")
+    if intent is None or intent["status"] != "requires_capture":
+        return
+    charge = call.rows.get(intent["latest_charge"])
+    if charge is not None:
+        call.emit("charge.expired", charge)
+    cancel(call, intent, "expired")
+
+
+def answer_challenge(call: Call, intent: Json, *, passed: bool) -> Json:
+    """Record what the payer did on the 3-D Secure page. A failure is kept and raised as `ApiError` 402."""
+    if intent["status"] != "requires_action":
+        raise unexpected(intent, "This payment does not wait for authentication: it has a status of")
+    method = call.find("payment_method", intent["payment_method"])
+    if not passed:
+        return fail(call, intent, method, AUTHENTICATION_FAILED, off_session=False)
+    return authorize(call, intent, method, off_session=False, authenticated=True)

@@ -1,0 +1,23 @@
+"""The sandbox of this process, as the settings describe it."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.conf import settings
+
+from payments.sandbox.core import Sandbox
+from rally import clock
+
+
+def current() -> Sandbox:
+    """Give the sandbox that keeps its file at `settings.SANDBOX_PATH` and follows the application's clock.
+
+    The same one each time in a process, so that its writers queue on one lock.
+    """
+    return _at(str(settings.SANDBOX_PATH))
+
+
+@cache
+def _at(path: str) -> Sandbox:
+    return Sandbox(path, now=clock.now)

@@ -1,0 +1,78 @@
+"""The line between the official SDK and the sandbox, without a socket."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import stripe
+
+from payments.sandbox import clock
+from payments.sandbox.core import Sandbox
+from payments.sandbox.faults import ConnectionDropped
+
+
+class Headers(Mapping[str, str]):
+    """Header fields whose names ignore case, as the SDK expects them."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._fields = {name.lower(): (name, value) for name, value in fields.items()}
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()][1]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._fields.values())
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
+class InProcess(stripe.HTTPClient):
+    """Hands each request of the SDK to a sandbox in this process.
+
+    The SDK builds the same address, headers and form as for the network, and reads the same JSON. `retry_pause` is the
+    pause in seconds before the SDK's own retries: none, because nobody needs to recover.
+    """
+
+    name = "sandbox"
+
+    def __init__(
+        self,
+        sandbox: Sandbox | str | os.PathLike[str],
+        *,
+        now: Callable[[], datetime] = clock.real,
+        retry_pause: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.sandbox = sandbox if isinstance(sandbox, Sandbox) else Sandbox(sandbox, now=now)
+        self.retry_pause = retry_pause
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: Any = None,
+        *,
+        _usage: list[str] | None = None,
+    ) -> tuple[str, int, Mapping[str, str]]:
+        """Answer one request. Raises `stripe.APIConnectionError` when a fault cuts the line."""
+        parts = urlsplit(url)
+        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        try:
+            status, answered, body = self.sandbox.handle(
+                method.upper(), path, headers or {}, post_data or b""
+            )
+        except ConnectionDropped as cut:
+            raise stripe.APIConnectionError(f"The sandbox cut the line. {cut}", should_retry=True) from cut
+        return body.decode(), status, Headers(answered)
+
+    def _sleep_time_seconds(self, num_retries: int) -> float:
+        return self.retry_pause
+
+    def close(self) -> None:
+        """Nothing is held open between requests."""
