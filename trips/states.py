@@ -82,7 +82,12 @@ PLEDGE = table(
             PledgeState.WITHDRAWN,
             PledgeState.RELEASED,
         },
-        PledgeState.AUTHORIZING: {PledgeState.HELD, PledgeState.NEEDS_CARD, PledgeState.WITHDRAWING},
+        PledgeState.AUTHORIZING: {
+            PledgeState.HELD,
+            PledgeState.NEEDS_CARD,
+            PledgeState.WITHDRAWING,
+            PledgeState.RELEASED,  # the trip ended while the bank had not answered
+        },
         PledgeState.HELD: {
             PledgeState.CAPTURING,
             PledgeState.BACKED,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -57,6 +59,18 @@ class Instrument(models.TextChoices):
     CHARGE = "charge"  #: the trip is confirmed: paid at once
 
 
+class PledgeQuerySet(models.QuerySet["Pledge"]):
+    """Pledges, by who may see them and where they stand."""
+
+    def visible_to(self, user: Any) -> PledgeQuerySet:
+        """One's own, and nobody else's."""
+        return self.filter(rider=user) if user.is_authenticated else self.none()
+
+    def live(self) -> PledgeQuerySet:
+        """Those that take up seats."""
+        return self.filter(state__in=OCCUPYING)
+
+
 class Pledge(Row):
     """A rider's commitment to n seats from one stop, at most at an agreed price."""
 
@@ -81,8 +95,12 @@ class Pledge(Row):
     consented_at = models.DateTimeField()
     policy = models.JSONField(help_text="the refund ladder agreed to: [[hours before departure, percent], …]")
     reserved_until = models.DateTimeField(help_text="a draft loses its seats after this")
+    card_asked_at = models.DateTimeField(null=True, help_text="since when the rider's card needs them")
+    card_due_at = models.DateTimeField(null=True, help_text="when we give up waiting for the card")
     ended_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
+
+    objects = PledgeQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -94,6 +112,11 @@ class Pledge(Row):
             ),
             models.CheckConstraint(name="pledge_seats_positive", condition=Q(seats__gte=1)),
             models.CheckConstraint(name="pledge_fare_positive", condition=Q(fare_minor__gt=0)),
+            models.CheckConstraint(
+                name="pledge_card_needed_has_times",
+                condition=~Q(state__in=[PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE])
+                | Q(card_asked_at__isnull=False, card_due_at__isnull=False),
+            ),
             models.CheckConstraint(
                 name="pledge_backed_has_payment",
                 condition=Q(
@@ -151,6 +174,14 @@ class Pledge(Row):
         return self.state in OCCUPYING
 
 
+class SeatQuerySet(models.QuerySet["Seat"]):
+    """Seats, by who may see them."""
+
+    def held_by(self, user: Any) -> SeatQuerySet:
+        """Those handed to this person by another rider."""
+        return self.filter(holder=user) if user.is_authenticated else self.none()
+
+
 class Seat(Row):
     """One passenger of a pledge. The code is what is scanned at the door."""
 
@@ -166,6 +197,8 @@ class Seat(Row):
         related_name="handed_seats",
         help_text="whom the seat was handed to, if not the rider",
     )
+
+    objects = SeatQuerySet.as_manager()
 
     class Meta:
         ordering = ["position"]
