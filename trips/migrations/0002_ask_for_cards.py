@@ -33,6 +33,14 @@ class Migration(migrations.Migration):
             name='told_tentative_at',
             field=models.DateTimeField(editable=False, help_text='seats still needed: riders were told', null=True),
         ),
+        migrations.AddIndex(
+            model_name='pledge',
+            index=models.Index(condition=models.Q(('state__in', ['needs_card', 'payment_due'])), fields=['card_due_at'], name='pledge_card_due'),
+        ),
+        migrations.AddIndex(
+            model_name='pledge',
+            index=models.Index(condition=models.Q(('state', 'withdrawing')), fields=['trip'], name='pledge_leaving'),
+        ),
         migrations.AddConstraint(
             model_name='pledge',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['needs_card', 'payment_due']), _negated=True), models.Q(('card_asked_at__isnull', False), ('card_due_at__isnull', False)), _connector='OR'), name='pledge_card_needed_has_times'),

@@ -136,6 +136,12 @@ class Pledge(Row):
             models.Index(
                 fields=["reserved_until"], name="pledge_draft_due", condition=Q(state=PledgeState.DRAFT)
             ),
+            models.Index(
+                fields=["card_due_at"],
+                name="pledge_card_due",
+                condition=Q(state__in=[PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE]),
+            ),
+            models.Index(fields=["trip"], name="pledge_leaving", condition=Q(state=PledgeState.WITHDRAWING)),
         ]
         triggers = [
             pgtrigger.Trigger(
