@@ -48,6 +48,7 @@ class Child:
         self._deaths: list[float] = []
         self._again_at: float | None = None
         self._read = 0
+        self._said: dict[str, float] = {}  # what was said when: the same complaint is heard once a minute
 
     def start(self) -> None:
         self._again_at = None
@@ -81,18 +82,19 @@ class Child:
     def _say_errors(self) -> None:
         with contextlib.suppress(OSError), self.log.open("rb") as file:
             file.seek(self._read)
-            text = file.read()
-            end = text.rfind(b"\n") + 1
+            fresh = file.read()
+            end = fresh.rfind(b"\n") + 1
             self._read += end
             lines = [
                 line
-                for line in text[:end].decode(errors="replace").splitlines()
+                for line in fresh[:end].decode(errors="replace").splitlines()
                 if _WORTH_SAYING.search(line)
             ]
-            for line in lines[:3]:
-                say(f"{self.name}: {_plain(line)}")
-            if len(lines) > 3:
-                say(f"{self.name}: and {len(lines) - 3} more in {self.log}")
+            now = time.monotonic()
+            for text in dict.fromkeys(_plain(line) for line in lines):
+                if now - self._said.get(text, -_CALM) >= _CALM:
+                    self._said[text] = now
+                    say(f"{self.name}: {text} (more in {self.log})")
 
 
 def _plain(line: str) -> str:
