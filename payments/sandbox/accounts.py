@@ -167,7 +167,6 @@ def create_link(call: Call, params: Json) -> Json:
     for name in ("refresh_url", "return_url"):
         if name not in params:
             raise Invalid(f"Missing required param: {name}.", param=name, code="parameter_missing")
-    site = call.site or "/".join(params["return_url"].split("/")[:3])
     token = new_id("onb")
     account["_onboarding"] = {
         "token": token,
@@ -180,7 +179,7 @@ def create_link(call: Call, params: Json) -> Json:
         "object": "account_link",
         "created": call.now,
         "expires_at": call.now + 600,
-        "url": f"{site}/sandbox/onboarding/{account['id']}/{token}/",
+        "url": call.page(f"onboarding/{account['id']}/{token}/", near=params["return_url"]),
     }
 
 
@@ -190,8 +189,8 @@ def create_login_link(call: Call, _params: Json) -> Json:
     account = find(call, call.path["id"])
     if not account["details_submitted"]:
         raise refused("Cannot create a login link for an account that has not completed onboarding.")
-    site = call.site or "/".join(account["_onboarding"]["return_url"].split("/")[:3])
-    return {"object": "login_link", "created": call.now, "url": f"{site}/sandbox/"}
+    near = account["_onboarding"]["return_url"]
+    return {"object": "login_link", "created": call.now, "url": call.page("", near=near)}
 
 
 def finish_onboarding(call: Call, account_id: str) -> Json:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from payments.sandbox.errors import ApiError, Invalid, missing
 from payments.sandbox.store import Json, Rows
@@ -72,6 +73,11 @@ class Call:
         self.rows.sql(
             "INSERT INTO delivery (event, due, first_due) VALUES (?, ?, ?)", (event["id"], self.now, self.now)
         )
+
+    def page(self, path: str, *, near: str) -> str:
+        """Give the address of one of our pages: on `site`, else on the host of `near`, so that any port works."""
+        parts = urlsplit(near)
+        return f"{self.site or f'{parts.scheme}://{parts.netloc}'}/sandbox/{path}"
 
     def on_behalf(self, account: str) -> Call:
         """Give the same call as seen from a connected account."""

@@ -31,6 +31,11 @@ _REFUSES: Final = (
     "subscription_data",
     "tax_id_collection",
 )
+# What belongs to the other mode.
+_FOREIGN: Final = {
+    "payment": ("setup_intent_data",),
+    "setup": ("customer_creation", "line_items", "payment_intent_data", "submit_type"),
+}
 _SHORTEST: Final = 30 * 60
 _LONGEST: Final = 24 * 3600
 
@@ -57,7 +62,7 @@ def create(call: Call, params: Json) -> Json:
         money.check_amount(total, param="line_items")
     session_id = new_id("cs_test")
     setup = _setup(call, params, session_id) if mode == "setup" else None
-    session = call.add(_session_object(call, params, session_id, mode, items, setup))
+    session = call.add(_session_object(call, params, session_id, items, setup))
     call.rows.schedule(session["expires_at"], "session", session_id)
     return session
 
@@ -67,24 +72,18 @@ def _check(call: Call, params: Json, mode: str) -> None:
         raise not_modelled("mode=subscription")
     if params.get("ui_mode", "hosted_page") != "hosted_page":
         raise not_modelled("ui_mode")
-    if "success_url" not in params:
-        raise Invalid("Missing required param: success_url.", param="success_url", code="parameter_missing")
+    needed = ("success_url", "line_items") if mode == "payment" else ("success_url",)
+    for name in needed:
+        if not params.get(name):
+            raise Invalid(f"Missing required param: {name}.", param=name, code="parameter_missing")
     for name in ("success_url", "cancel_url"):
         if name in params and urlsplit(params[name]).scheme not in ("http", "https"):
             raise Invalid("Not a valid URL", param=name, code="url_invalid")
-    if mode == "payment" and not params.get("line_items"):
-        raise Invalid("Missing required param: line_items.", param="line_items", code="parameter_missing")
-    if mode == "setup":
-        for name in ("line_items", "payment_intent_data", "customer_creation", "submit_type"):
-            if name in params:
-                raise Invalid(f"You can not pass `{name}` in `setup` mode.", param=name)
-    if mode == "payment" and "setup_intent_data" in params:
-        raise Invalid("You can not pass `setup_intent_data` in `payment` mode.", param="setup_intent_data")
-    if "customer" in params:
-        if "customer_email" in params:
-            message = "You may only specify one of these parameters: customer, customer_email."
-            raise Invalid(message, param="customer_email")
-        live_customer(call, params["customer"])
+    for name in _FOREIGN[mode]:
+        if name in params:
+            raise Invalid(f"You can not pass `{name}` in `{mode}` mode.", param=name)
+    _check_customer(call, params)
+    intents.card_options(params)
     if len(params.get("client_reference_id", "")) > 200:
         raise Invalid("client_reference_id can have up to 200 characters.", param="client_reference_id")
     _check_expiry(call, params.get("expires_at"))
@@ -93,6 +92,15 @@ def _check(call: Call, params: Json, mode: str) -> None:
         if name in inner:
             raise not_modelled(name)
     fresh_metadata(inner)
+
+
+def _check_customer(call: Call, params: Json) -> None:
+    if "customer" not in params:
+        return
+    if "customer_email" in params:
+        message = "You may only specify one of these parameters: customer, customer_email."
+        raise Invalid(message, param="customer_email")
+    live_customer(call, params["customer"])
 
 
 def _check_expiry(call: Call, expires_at: int | None) -> None:
@@ -171,9 +179,8 @@ def _setup(call: Call, params: Json, session_id: str) -> Json:
     return setup
 
 
-def _session_object(
-    call: Call, params: Json, session_id: str, mode: str, items: list[Json], setup: Json | None
-) -> Json:
+def _session_object(call: Call, params: Json, session_id: str, items: list[Json], setup: Json | None) -> Json:
+    mode = "setup" if setup else "payment"
     intents.check_types(params)
     total = sum(item["amount_total"] for item in items) if items else None
     return {
@@ -238,19 +245,11 @@ def _session_object(
         "success_url": params["success_url"],
         "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0} if items else None,
         "ui_mode": "hosted_page",
-        "url": f"{_site(call, params)}/sandbox/checkout/{session_id}/",
+        "url": call.page(f"checkout/{session_id}/", near=params["success_url"]),
         "wallet_options": None,
         "_intent_data": params.get("payment_intent_data") or {},
         "_line_items": items,
     }
-
-
-def _site(call: Call, params: Json) -> str:
-    """Give where our pages are: beside the success page unless told, so that any port of the demo works."""
-    if call.site:
-        return call.site
-    parts = urlsplit(params["success_url"])
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 @route("GET", "checkout/sessions", "checkout.SessionListParams", refuses=("customer_account",))
@@ -344,7 +343,7 @@ def pay(call: Call, session: Json, typed: Typed) -> Json:
         setup = call.find("setup_intent", session["setup_intent"])
         if card_of(method).asks != "never":
             setup["payment_method"] = method["id"]
-            setups.ask(call, setup, session["url"])
+            intents.ask(call, setup, session["url"])
             return session
         setups.save(call, setup, method, authenticated=False)
         return _complete(call, session, method)

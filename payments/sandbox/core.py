@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
@@ -48,7 +49,6 @@ _OPERATIONS: Final = (
     setups,
     transfers,
 )
-_TYPELESS: Final = ("payment_intents", "setup_intents", "checkout/sessions")
 
 _DUE: Final[dict[str, Callable[[Call, str], None]]] = {
     "hold": intents.expire_hold,
@@ -60,6 +60,48 @@ _DUE: Final[dict[str, Callable[[Call, str], None]]] = {
     "payout": transfers.arrive,
     "automatic_payout": transfers.pay_out_automatically,
 }
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request, taken apart."""
+
+    method: str
+    address: str
+    headers: dict[str, str]
+    form: str
+    fault: Fault | None
+    id: str
+    arrived: int
+
+    @classmethod
+    def of(
+        cls, method: str, path: str, headers: Mapping[str, str], body: bytes | str, fault: Fault | None
+    ) -> Request:
+        """Take a request apart. It counts as arrived now."""
+        address, _, query = path.partition("?")
+        text = body.decode() if isinstance(body, bytes) else body
+        lowered = {name.lower(): value for name, value in headers.items()}
+        form = text or (query if method in ("GET", "DELETE") else "")
+        return cls(method, address, lowered, form, fault, new_id("req"), time.perf_counter_ns())
+
+    @property
+    def account(self) -> str:
+        """On whose behalf: "" for the platform itself."""
+        return self.headers.get("stripe-account", "")
+
+    def answer(self, status: int, body: str, **extra: str) -> Answer:
+        """Give the HTTP answer with the header fields that Stripe sends."""
+        fields = {
+            "Content-Type": "application/json",
+            "Request-Id": self.id,
+            "Stripe-Version": self.headers.get("stripe-version", API_VERSION),
+            **extra,
+        }
+        for name in ("Idempotency-Key", "Stripe-Account"):
+            if name.lower() in self.headers:
+                fields[name] = self.headers[name.lower()]
+        return status, fields, body.encode()
 
 
 class Sandbox:
@@ -92,45 +134,31 @@ class Sandbox:
 
         Raises `ConnectionDropped` when a fault cuts the line: before the work or after it, which the caller cannot tell.
         """
-        arrived = time.perf_counter_ns()
         fault = self.faults.on_call(method, path) if self.faults is not None else None
+        request = Request.of(method, path, headers, body, fault)
         if self.faults is not None and self.faults.delay:
             time.sleep(self.faults.delay)
         if fault is Fault.DROP_BEFORE:
             raise ConnectionDropped(f"{method} {path}: dropped before it arrived")
-        answer = self._answer(
-            method, path, {name.lower(): value for name, value in headers.items()}, body, fault, arrived
-        )
+        try:
+            answer = self._answer(request)
+        except ApiError as no:
+            answer = request.answer(no.status, encode(no.body), **no.headers)
         if fault is Fault.DROP_AFTER:
             raise ConnectionDropped(f"{method} {path}: dropped after the work")
         return answer
 
-    def _answer(
-        self,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        body: bytes | str,
-        fault: Fault | None,
-        arrived: int,
-    ) -> Answer:
-        request_id = new_id("req")
-        address, _, query = path.partition("?")
-        try:
-            _authenticate(headers)
-            found, captured = match(method, address.removeprefix("/v1/").strip("/"))
-            self._throttle(method + " " + "/".join(found.parts), fault)
-            if fault is Fault.TRANSIENT:
-                raise ApiError(503, "Stripe is briefly unavailable.", kind="api_error")
-            text = query if method in ("GET", "DELETE") and not body else body
-            raw = decode(text.decode() if isinstance(text, bytes) else text)
-            self._run_due()
-            if method == "GET":
-                return self._read(found, captured, raw, headers, request_id, path)
-            return self._write(found, captured, raw, headers, request_id, address, fault, arrived)
-        except ApiError as no:
-            extra = {"Stripe-Should-Retry": "true"} if no.status == 503 else {}
-            return _answer(no.status, encode(no.body), request_id, headers, **extra)
+    def _answer(self, request: Request) -> Answer:
+        _authenticate(request.headers)
+        found, captured = match(request.method, request.address.removeprefix("/v1/").strip("/"))
+        self._throttle(f"{request.method} {'/'.join(found.parts)}", request.fault)
+        if request.fault is Fault.TRANSIENT:
+            raise ApiError(503, "Stripe is briefly unavailable.", kind="api_error")
+        raw = decode(request.form)
+        self._run_due()
+        if request.method == "GET":
+            return self._read(request, found, captured, raw)
+        return self._write(request, found, captured, raw)
 
     def _throttle(self, endpoint: str, fault: Fault | None) -> None:
         if fault is Fault.TOO_MANY or (self.enforce_rate_limit and not self._has_room(endpoint)):
@@ -148,55 +176,44 @@ class Sandbox:
             calls: int = rows.sql("SELECT calls FROM rate WHERE endpoint = ?", (endpoint,)).fetchone()[0]
         return calls <= _PER_SECOND
 
-    def _read(
-        self,
-        found: Route,
-        captured: dict[str, str],
-        raw: Json,
-        headers: dict[str, str],
-        request_id: str,
-        path: str,
-    ) -> Answer:
-        params = _checked(found, raw, path)
-        # One write in a hundred thousand reads: a magic card name makes its object when it is looked at.
-        with self.store.writing() if "pm_card_" in path else self.store.reading() as rows:
-            call = self._call(rows, headers.get("stripe-account", ""), request_id)
+    def _read(self, request: Request, found: Route, captured: dict[str, str], raw: Json) -> Answer:
+        params = _checked(found, raw)
+        # A magic card name makes its object when it is looked at, so even a GET may write then.
+        magic = "pm_card_" in request.address
+        with self.store.writing() if magic else self.store.reading() as rows:
+            call = self._call(rows, request.account, request.id)
             call.path = captured
             body = encode(_presented(call, found.operation(call, params), params))
-        return _answer(200, body, request_id, headers)
+        return request.answer(200, body)
 
-    def _write(
-        self,
-        found: Route,
-        captured: dict[str, str],
-        raw: Json,
-        headers: dict[str, str],
-        request_id: str,
-        address: str,
-        fault: Fault | None,
-        arrived: int,
-    ) -> Answer:
-        key = headers.get("idempotency-key")
-        account = headers.get("stripe-account", "")
+    def _write(self, request: Request, found: Route, captured: dict[str, str], raw: Json) -> Answer:
+        key = request.headers.get("idempotency-key")
         if key is not None and not 1 <= len(key) <= 255:
             raise Invalid("Idempotency keys can have 1 to 255 characters.")
-        fingerprint = sha256(f"{address}{json.dumps(raw, sort_keys=True)}".encode()).hexdigest()
+        fingerprint = sha256(f"{request.address}{json.dumps(raw, sort_keys=True)}".encode()).hexdigest()
         with self.store.writing() as rows:
-            call = self._call(rows, account, request_id)
+            call = self._call(rows, request.account, request.id)
             call.path, call.idempotency_key = captured, key
             if key is not None:
-                replay = _replayed(rows, call, key, fingerprint, arrived)
+                replay = _replayed(rows, call, key, fingerprint, request.arrived)
                 if replay is not None:
-                    return _answer(*replay[:2], request_id, headers, **replay[2])
-            params = _checked(found, raw, address)
-            status, body = _worked(call, found, params, fault)
-            extra = {"Stripe-Should-Retry": "false"} if status == 500 else {}
+                    return request.answer(replay[0], replay[1], **replay[2])
+            status, body = _worked(call, found, _checked(found, raw), request.fault)
             if key is not None:
                 rows.sql(
                     "INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (account, key, fingerprint, call.now, time.perf_counter_ns(), request_id, status, body),
+                    (
+                        request.account,
+                        key,
+                        fingerprint,
+                        call.now,
+                        time.perf_counter_ns(),
+                        request.id,
+                        status,
+                        body,
+                    ),
                 )
-        return _answer(status, body, request_id, headers, **extra)
+        return request.answer(status, body, **({"Stripe-Should-Retry": "false"} if status == 500 else {}))
 
     def _call(self, rows: Rows, account: str = "", request_id: str | None = None) -> Call:
         call = Call(rows, int(self.now().timestamp()), self.site, account, request_id)
@@ -324,9 +341,9 @@ def decode(text: str) -> Json:
     return tree
 
 
-def _checked(found: Route, raw: Json, path: str) -> Json:
+def _checked(found: Route, raw: Json) -> Json:
     """Give the typed parameters. Raises `Invalid`: nothing of this is stored under a key."""
-    if "payment_method_types" in raw and any(part in path for part in _TYPELESS):
+    if "payment_method_types" in raw and found.parts[:2] != ("payment_methods",):
         raise Invalid(
             "The `payment_method_types` parameter is no longer supported from API version 2026-09-30.endive. "
             "Use `allowed_payment_method_types` instead.",
@@ -391,17 +408,3 @@ def _worked(call: Call, found: Route, params: Json, fault: Fault | None) -> tupl
 def _presented(call: Call, body: Json, params: Json) -> Json:
     answer = body if body["object"] == "list" else shown(call, body)
     return expanded(call, answer, params.get("expand", []))
-
-
-def _answer(status: int, body: str, request_id: str, headers: dict[str, str], **extra: str) -> Answer:
-    answered = {
-        "Content-Type": "application/json",
-        "Request-Id": request_id,
-        "Stripe-Version": headers.get("stripe-version", API_VERSION),
-        **extra,
-    }
-    if "idempotency-key" in headers:
-        answered["Idempotency-Key"] = headers["idempotency-key"]
-    if "stripe-account" in headers:
-        answered["Stripe-Account"] = headers["stripe-account"]
-    return status, answered, body.encode()

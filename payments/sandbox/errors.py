@@ -33,6 +33,11 @@ class ApiError(Exception):
         self.error.update({name: value for name, value in details.items() if value is not None})
 
     @property
+    def headers(self) -> dict[str, str]:
+        """What the answer advises the SDK to do."""
+        return {"Stripe-Should-Retry": "true"} if self.status == 503 else {}
+
+    @property
     def body(self) -> Json:
         """The JSON answer."""
         return {"error": self.error}

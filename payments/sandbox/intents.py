@@ -24,6 +24,13 @@ _REFUSES: Final = (
     "payment_details",
     "transfer_data",
 )
+_SPECIAL: Final = (
+    "capture_method",
+    "request_incremental_authorization",
+    "request_multicapture",
+    "request_overcapture",
+    "setup_future_usage",
+)
 _OPEN: Final = ("requires_payment_method", "requires_confirmation", "requires_action")
 AUTHENTICATION_FAILED: Final = Decline(
     "payment_intent_authentication_failure",
@@ -46,14 +53,9 @@ def check_types(params: Json) -> list[str] | None:
 
 
 def card_options(params: Json) -> Json:
-    """Give the card options as answered. Options that need a special contract are refused."""
+    """Give the card options as answered. Raises `Invalid` for those that need a special contract or say things twice."""
     options = (params.get("payment_method_options") or {}).get("card") or {}
-    for name in (
-        "capture_method",
-        "request_multicapture",
-        "request_overcapture",
-        "request_incremental_authorization",
-    ):
+    for name in _SPECIAL:
         if options.get(name) not in (None, "never"):
             raise Invalid(
                 f"The sandbox does not model {name}.", param=f"payment_method_options[card][{name}]"
@@ -286,7 +288,7 @@ def needs_authentication(card: Card, method: Json, *, off_session: bool) -> bool
 
 def ask(call: Call, intent: Json, return_url: str | None) -> Json:
     """Send the payer to the 3-D Secure page. `return_url` is where the page sends them on."""
-    page = f"{call.site}/sandbox/authenticate/{intent['id']}/"
+    page = call.page(f"authenticate/{intent['id']}/", near=return_url or "http://127.0.0.1:8000")
     intent["status"] = "requires_action"
     if return_url:
         intent["next_action"] = {
@@ -384,7 +386,8 @@ def unexpected(intent: Json, message: str, *, whole: bool = False) -> ApiError:
     """Say that an intent's state does not allow the call. The answer carries the intent, so that truth can be read."""
     name = intent["object"]
     text = message if whole else f"{message} {intent['status']}."
-    return refused(text, code=f"{name}_unexpected_state", **{name: public(intent)})
+    details: Json = {name: public(intent)}
+    return refused(text, code=f"{name}_unexpected_state", **details)
 
 
 @route(
@@ -402,7 +405,7 @@ def capture(call: Call, params: Json) -> Json:
             "Only a PaymentIntent with one of the following statuses may be captured: requires_capture."
         )
         raise unexpected(intent, message, whole=True)
-    amount = params.get("amount_to_capture", intent["amount_capturable"])
+    amount: int = params.get("amount_to_capture", intent["amount_capturable"])
     if params.get("final_capture") is False:
         raise refused("This PaymentIntent is not eligible for multicapture.", param="final_capture")
     if amount > intent["amount_capturable"]:

@@ -10,6 +10,9 @@ from payments.sandbox.errors import Invalid, missing
 from payments.sandbox.store import INDEXED, Json
 
 _COMPARISONS: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_ALL_DELIVERED: Final = (
+    "NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.event = object.id AND state <> 'delivered')"
+)
 _MONTH: Final = 30 * 24 * 3600
 
 
@@ -46,6 +49,8 @@ def page(
     if cursor is not None:
         conditions = [*conditions, f"(created, seq) {'>' if backwards else '<'} (?, ?)"]
         values = [*values, *_position(call, kind, cursor, "ending_before" if backwards else "starting_after")]
+    if kind in ("account", "customer"):
+        conditions = [*conditions, "json_extract(body, '$.deleted') IS NULL"]
     order = "ASC" if backwards else "DESC"
     found = call.rows.sql(
         "SELECT body FROM object WHERE kind = ? AND account = ?"  # noqa: S608  our own words only
@@ -86,10 +91,7 @@ def events(call: Call, params: Json) -> Json:
     if "created" in params:
         _between(params["created"], conditions, values)
     if "delivery_success" in params:
-        wanted = "NOT EXISTS" if params["delivery_success"] else "EXISTS"
-        conditions.append(
-            f"{wanted} (SELECT 1 FROM delivery WHERE delivery.event = object.id AND delivery.state <> 'delivered')"
-        )
+        conditions.append(_ALL_DELIVERED if params["delivery_success"] else f"NOT {_ALL_DELIVERED}")
     return page(call, "event", params, conditions, values, url="/v1/events")
 
 

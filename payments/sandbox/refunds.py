@@ -168,7 +168,8 @@ def arrive(call: Call, refund_id: str) -> None:
     refund.pop("pending_reason", None)
     refund["destination_details"]["card"].update(reference=new_id("r")[-11:], reference_status="available")
     call.put(refund)
-    call.emit("refund.updated", refund, previous={"status": "pending"})
+    for kind in ("refund.updated", "charge.refund.updated"):
+        call.emit(kind, refund, previous={"status": "pending"})
 
 
 def bounce(call: Call, refund_id: str) -> None:
@@ -193,7 +194,8 @@ def bounce(call: Call, refund_id: str) -> None:
     charge["amount_refunded"] -= refund["amount"]
     charge["refunded"] = False
     call.put(charge)
-    call.emit("refund.failed", refund)
+    for kind in ("refund.failed", "refund.updated", "charge.refund.updated"):
+        call.emit(kind, refund)
 
 
 def _again(call: Call, refund_id: str) -> Json:

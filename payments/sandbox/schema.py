@@ -6,6 +6,7 @@ The SDK's own types are the oracle, so the sandbox cannot drift from the version
 from __future__ import annotations
 
 import importlib
+import inspect
 import types
 import typing
 from collections.abc import Mapping
@@ -78,8 +79,9 @@ def _hints(cls: Any) -> dict[str, Any]:
         try:
             return typing.get_type_hints(cls, localns=names)
         except NameError as unknown:
-            found = (getattr(home, unknown.name) for home in homes if hasattr(home, unknown.name))
-            names[unknown.name] = next(found, object)
+            name = str(unknown.name)
+            found = (getattr(home, name) for home in homes if hasattr(home, name))
+            names[name] = next(found, object)
 
 
 def _shape_of(hint: Any) -> Shape:
@@ -229,10 +231,7 @@ def _annotated(cls: Any) -> frozenset[str]:
     ours = [base for base in cls.__mro__ if base.__module__.startswith("stripe.")]
     generic = {"StripeObject", "APIResource", "ListableAPIResource", "CreateableAPIResource"}
     return frozenset(
-        name
-        for base in ours
-        if base.__name__ not in generic
-        for name in base.__dict__.get("__annotations__", {})
+        name for base in ours if base.__name__ not in generic for name in inspect.get_annotations(base)
     )
 
 

@@ -43,7 +43,7 @@ def create(call: Call, params: Json) -> Json:
         )
     elif money.available(call, params["currency"]) < amount:
         raise _poor("transfer")
-    return _transfer(call, params, amount, account, charge, ready)
+    return _transfer(call, params, account, charge, ready=ready)
 
 
 def _source(call: Call, params: Json, amount: int) -> Json | None:
@@ -70,15 +70,14 @@ def _poor(what: str) -> ApiError:
     return refused(message, code="balance_insufficient")
 
 
-def _transfer(call: Call, params: Json, amount: int, account: Json, charge: Json | None, ready: int) -> Json:
-    transfer_id = new_id("tr")
+def _transfer(call: Call, params: Json, account: Json, charge: Json | None, *, ready: int) -> Json:
+    transfer_id, amount, currency = new_id("tr"), params["amount"], params["currency"]
     group = params.get("transfer_group")
     if charge is not None:
         group = group or charge["transfer_group"] or f"group_{charge['id']}"
         if charge["transfer_group"] is None:
             charge["transfer_group"] = group
             call.put(charge)
-    currency = params["currency"]
     entry = money.book(call, "transfer", transfer_id, -amount, currency, available_on=ready)
     payment = _payment(call.on_behalf(account["id"]), transfer_id, amount, currency, ready)
     transfer: Json = {
@@ -104,13 +103,10 @@ def _transfer(call: Call, params: Json, amount: int, account: Json, charge: Json
         "source_transaction": params.get("source_transaction"),
         "source_type": params.get("source_type", "card"),
         "transfer_group": group,
+        "_charge": params.get("source_transaction"),
         "_ready": ready,
     }
     call.rows.add(transfer)
-    # Found by its charge through an indexed column; Stripe's own field for it has another name.
-    call.rows.sql(
-        "UPDATE object SET charge = ? WHERE id = ?", (params.get("source_transaction"), transfer_id)
-    )
     call.emit("transfer.created", transfer)
     if account["settings"]["payouts"]["schedule"]["interval"] == "daily":
         call.rows.schedule(ready + money.DAY, "automatic_payout", account["id"])
@@ -135,14 +131,6 @@ def _payment(call: Call, transfer_id: str, amount: int, currency: str, ready: in
     return call.add(payment)
 
 
-def _keep(call: Call, transfer: Json) -> Json:
-    call.put(transfer)
-    call.rows.sql(
-        "UPDATE object SET charge = ? WHERE id = ?", (transfer["source_transaction"], transfer["id"])
-    )
-    return transfer
-
-
 @route("GET", "transfers", "TransferListParams")
 def list_transfers(call: Call, params: Json) -> Json:
     """Give transfers, newest first."""
@@ -163,7 +151,7 @@ def update(call: Call, params: Json) -> Json:
         transfer["description"] = params["description"]
     transfer["metadata"] = merged_metadata(transfer["metadata"], params)
     call.emit("transfer.updated", transfer)
-    return _keep(call, transfer)
+    return call.put(transfer)
 
 
 @route(
@@ -211,7 +199,7 @@ def reverse(call: Call, params: Json) -> Json:
     transfer["amount_reversed"] += amount
     transfer["reversed"] = transfer["amount_reversed"] == transfer["amount"]
     transfer["reversals"]["data"].insert(0, reversal)
-    _keep(call, transfer)
+    call.put(transfer)
     call.emit("transfer.reversed", transfer)
     return reversal
 
