@@ -13,6 +13,30 @@ class VehicleTooSmall(Refusal):
     text = _("%(vehicle)s has %(seats)s seats; this trip needs %(needed)s.")
 
 
+class TooFewWheelchairSpaces(Refusal):
+    """Fewer wheelchair spaces than riders who need one."""
+
+    code = "too_few_wheelchair_spaces"
+    field = "vehicle"
+    text = _("%(vehicle)s has %(spaces)s wheelchair spaces; this trip needs %(needed)s.")
+
+
+class VehicleNotYours(Refusal):
+    """The vehicle is not in the company's fleet, or was retired."""
+
+    code = "vehicle_not_in_fleet"
+    field = "vehicle"
+    text = _("That vehicle is not in service in your fleet.")
+
+
+class DriverNotYours(Refusal):
+    """The person does not work for the company any more, or never did."""
+
+    code = "driver_not_in_company"
+    field = "driver"
+    text = _("That person does not drive for your company.")
+
+
 class PaperMissing(Refusal):
     """A paper is not valid on the day."""
 
@@ -41,7 +65,7 @@ class HoursExceeded(Refusal):
 
     code = "hours_exceeded"
     field = "driver"
-    text = _("This run takes %(hours)s hours; %(driver)s may do %(most)s.")
+    text = _("That makes %(hours)s of %(what)s for %(driver)s without a rest of 8 hours; at most %(most)s are allowed.")
 
 
 class TripTaken(Refusal):
@@ -78,7 +102,7 @@ class AlreadyBoarded(Refusal):
 
     code = "already_boarded"
     field = "seat"
-    text = _("%(name)s is already on board, checked in at %(at)s.")
+    text = _("%(name)s is already on board: checked in at %(at)s by %(by)s.")
 
 
 class OperatorSuspended(Refusal):
@@ -86,3 +110,40 @@ class OperatorSuspended(Refusal):
 
     code = "operator_suspended"
     text = _("This company is suspended and cannot take trips.")
+
+
+class PlateTaken(Refusal):
+    """The company has a vehicle with this plate."""
+
+    code = "plate_taken"
+    field = "plate"
+    text = _("You already have a vehicle with the plate %(plate)s.")
+
+
+class VehicleHasRuns(Refusal):
+    """The vehicle is promised to trips to come."""
+
+    code = "vehicle_has_runs"
+    text = _("%(vehicle)s is promised to upcoming runs (%(runs)s). Give those another vehicle first.")
+
+
+class MemberHasRuns(Refusal):
+    """The driver is promised to trips to come."""
+
+    code = "member_has_runs"
+    text = _("%(member)s drives upcoming runs (%(runs)s). Give those another driver first.")
+
+
+class AlreadyMember(Refusal):
+    """The person works there already."""
+
+    code = "already_member"
+    field = "email"
+    text = _("%(email)s already works for this company.")
+
+
+class LastOwner(Refusal):
+    """Without an owner nobody could run the company's account."""
+
+    code = "last_owner"
+    text = _("A company needs at least one owner. Make somebody else an owner first.")

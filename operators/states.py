@@ -21,6 +21,10 @@ class Role(TextChoices):
     DRIVER = "driver", _("Driver")
 
 
+#: They decide for the company; drivers drive.
+OFFICE = (Role.OWNER, Role.DISPATCHER)
+
+
 class PaperKind(TextChoices):
     """Documents that must be valid on the day."""
 
@@ -68,6 +72,10 @@ BUSY = (
     RunState.RETURNING,
     RunState.COMPLETED,
 )
+
+
+#: Still ahead of it or on the road: what an operator plans with.
+UPCOMING = BUSY[:-1]
 
 
 class Leg(TextChoices):

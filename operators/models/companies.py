@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
 
-from operators.states import OperatorState, PaperKind, Role
+from operators.states import OFFICE, OperatorState, PaperKind, Role
 from payments.models import Payee
 from rally import codes
 from rally.geo import Point
@@ -48,6 +50,18 @@ class Operator(Row):
         return Point(self.latitude, self.longitude)
 
 
+class MemberQuerySet(models.QuerySet["Member"]):
+    """Members, narrowed."""
+
+    def active(self) -> MemberQuerySet:
+        """Those who still work there."""
+        return self.filter(active=True)
+
+    def in_office(self) -> MemberQuerySet:
+        """Those who decide for the company: owners and dispatchers."""
+        return self.filter(active=True, role__in=OFFICE)
+
+
 class Member(Row):
     """A person in a company, in one role."""
 
@@ -57,6 +71,8 @@ class Member(Row):
     active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
 
+    objects = MemberQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["operator", "user"], name="member_once"),
@@ -65,6 +81,16 @@ class Member(Row):
 
     def __str__(self) -> str:
         return str(self.user)
+
+    @property
+    def is_owner(self) -> bool:
+        """May do everything in the company."""
+        return self.active and self.role == Role.OWNER
+
+    @property
+    def is_office(self) -> bool:
+        """Decides for the company: commits, dispatches, sees the money."""
+        return self.active and self.role in OFFICE
 
 
 class Vehicle(Row):
@@ -94,7 +120,9 @@ class Paper(Row):
     """A document with an expiry: insurance of a vehicle, licence of the company, licence of a driver."""
 
     operator = models.ForeignKey(Operator, on_delete=models.CASCADE, related_name="papers")
-    vehicle = models.ForeignKey(Vehicle, null=True, blank=True, on_delete=models.CASCADE, related_name="papers")
+    vehicle = models.ForeignKey(
+        Vehicle, null=True, blank=True, on_delete=models.CASCADE, related_name="papers"
+    )
     member = models.ForeignKey(Member, null=True, blank=True, on_delete=models.CASCADE, related_name="papers")
     kind = models.CharField(max_length=10, choices=PaperKind)
     number = models.CharField(max_length=60)
@@ -102,12 +130,18 @@ class Paper(Row):
     expires_on = models.DateField(help_text="the last day on which it holds")
     refused = models.BooleanField(default=False, help_text="staff looked at it and it does not count")
     refused_why = models.CharField(max_length=200, blank=True)
+    warned_at = models.DateTimeField(null=True, help_text="when the company was told that it runs out")
     created_at = models.DateTimeField()
 
     class Meta:
         constraints = [
-            models.CheckConstraint(name="paper_dates_in_order", condition=Q(expires_on__gte=models.F("valid_from"))),
+            models.CheckConstraint(
+                name="paper_dates_in_order", condition=Q(expires_on__gte=models.F("valid_from"))
+            ),
             models.CheckConstraint(name="paper_kind_known", condition=Q(kind__in=PaperKind.values)),
+            models.CheckConstraint(
+                name="paper_refused_with_reason", condition=Q(refused=False) | ~Q(refused_why="")
+            ),
             models.CheckConstraint(
                 name="paper_belongs",
                 condition=Q(kind=PaperKind.INSURANCE, vehicle__isnull=False, member__isnull=True)
@@ -115,6 +149,15 @@ class Paper(Row):
                 | Q(kind=PaperKind.DRIVING, vehicle__isnull=True, member__isnull=False),
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["expires_on"], name="paper_to_warn_of", condition=Q(warned_at=None, refused=False)
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.number}"
+
+    def holds_on(self, day: date) -> bool:
+        """Whether it counts on that day."""
+        return not self.refused and self.valid_from <= day <= self.expires_on

@@ -1,0 +1,41 @@
+"""How to lock the rows of supply. A run is locked after its trip and before anything of money."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from operators.models import Member, Operator, Run, Vehicle
+
+
+def locked_run(run_id: UUID) -> Run:
+    """The run, for this transaction alone.
+
+    Two phones at the door, and the driver's "leave now" against a late scan, would otherwise cross. Whoever also needs
+    the trip takes `trips.locks.locked_trip` first.
+    """
+    return Run.objects.select_for_update(of=("self",)).select_related("trip", "operator", "driver").get(id=run_id)
+
+
+def locked_operator(operator_id: UUID) -> Operator:
+    """The company, for this transaction alone.
+
+    Two owners who step down at the same moment would otherwise leave it with none.
+    """
+    return Operator.objects.select_for_update().get(id=operator_id)
+
+
+def locked_driver(member_id: UUID) -> Member:
+    """The member, for this transaction alone.
+
+    Two runs on one day, each within the hours alone and too long together, would otherwise both be accepted; and a
+    member could be let go while a run is being given to them.
+    """
+    return Member.objects.select_for_update(of=("self",)).select_related("user").get(id=member_id)
+
+
+def locked_vehicle(vehicle_id: UUID) -> Vehicle:
+    """The vehicle, for this transaction alone.
+
+    It could otherwise be retired while a run is being bound to it.
+    """
+    return Vehicle.objects.select_for_update().get(id=vehicle_id)
