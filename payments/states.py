@@ -42,7 +42,12 @@ PAYMENT = table(
             PaymentState.RELEASING,
             PaymentState.RELEASED,
         },
-        PaymentState.AUTHORIZING: {PaymentState.HELD, PaymentState.DECLINED, PaymentState.RELEASING},
+        PaymentState.AUTHORIZING: {
+            PaymentState.HELD,
+            PaymentState.DECLINED,
+            PaymentState.RELEASING,
+            PaymentState.PAID,  # the payer was quicker than we, on a page that was still open
+        },
         PaymentState.HELD: {
             PaymentState.CAPTURING,
             PaymentState.RELEASING,
@@ -60,7 +65,7 @@ PAYMENT = table(
         PaymentState.CAPTURING: {PaymentState.PAID, PaymentState.DUE},
         PaymentState.DUE: {PaymentState.PAID, PaymentState.RELEASING, PaymentState.RELEASED},
         PaymentState.PAID: {PaymentState.REFUNDED},
-        PaymentState.RELEASING: {PaymentState.RELEASED, PaymentState.CARD_SAVED, PaymentState.PAID},
+        PaymentState.RELEASING: {PaymentState.RELEASED, PaymentState.CARD_SAVED},
     },
 )
 
@@ -103,7 +108,7 @@ class RefundState(TextChoices):
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"
-    FAILED = "failed"  #: the money came back to us; the rider is still owed
+    FAILED = "failed"  #: the money is with us; the rider is still owed and staff must act
 
 
 class TransferState(TextChoices):

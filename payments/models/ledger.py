@@ -39,10 +39,15 @@ class LedgerTransfer(Row):
     credit = models.CharField(max_length=30, choices=Account)
     amount_minor = models.PositiveBigIntegerField()
     currency = models.CharField(max_length=3)
-    payment = models.ForeignKey("payments.Payment", null=True, on_delete=models.PROTECT, related_name="ledger")
+    payment = models.ForeignKey(
+        "payments.Payment", null=True, on_delete=models.PROTECT, related_name="ledger"
+    )
     payee = models.ForeignKey("payments.Payee", null=True, on_delete=models.PROTECT, related_name="ledger")
     group = models.CharField(max_length=60, blank=True)
     operation = models.ForeignKey("payments.Operation", null=True, on_delete=models.PROTECT, related_name="+")
+    transaction = models.CharField(
+        max_length=80, blank=True, help_text="the provider's balance transaction that this mirrors, if there is one"
+    )
     occurred_at = models.DateTimeField()
 
     class Meta:
@@ -59,8 +64,11 @@ class LedgerTransfer(Row):
             models.Index(fields=["group"], name="ledger_group"),
             models.Index(fields=["debit"], name="ledger_debit"),
             models.Index(fields=["credit"], name="ledger_credit"),
+            models.Index(fields=["transaction"], name="ledger_transaction", condition=~Q(transaction="")),
         ]
-        triggers = [pgtrigger.Protect(name="ledger_append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = [
+            pgtrigger.Protect(name="ledger_append_only", operation=pgtrigger.Update | pgtrigger.Delete)
+        ]
 
     def __str__(self) -> str:
         return f"{self.debit} ← {self.credit}: {self.amount_minor} {self.currency}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
+from payments.models.payments import Provider
 from payments.states import TransferState
 from rally.models import Row
 
@@ -13,10 +14,16 @@ class Payee(Row):
     """An account at the provider that receives money. It does not know whose it is."""
 
     name = models.CharField(max_length=120)
+    provider = models.CharField(max_length=7, choices=Provider)
     email = models.EmailField()
     account = models.CharField(max_length=80, blank=True, help_text="provider id")
     can_be_paid = models.BooleanField(default=False, help_text="payouts enabled, as last seen")
     created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="payee_provider_known", condition=Q(provider__in=Provider.values))
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -28,6 +35,7 @@ class Transfer(Row):
     payee = models.ForeignKey(Payee, on_delete=models.PROTECT, related_name="transfers")
     payment = models.ForeignKey("payments.Payment", on_delete=models.PROTECT, related_name="transfers")
     amount_minor = models.PositiveIntegerField()
+    reversed_minor = models.PositiveIntegerField(default=0, help_text="taken back since")
     currency = models.CharField(max_length=3)
     state = models.CharField(max_length=10, choices=TransferState, default=TransferState.PENDING)
     transfer = models.CharField(max_length=80, blank=True, help_text="provider id")
@@ -39,6 +47,9 @@ class Transfer(Row):
             models.UniqueConstraint(fields=["payee", "payment"], name="transfer_once_per_payment"),
             models.UniqueConstraint(fields=["transfer"], name="transfer_id_once", condition=~Q(transfer="")),
             models.CheckConstraint(name="transfer_positive", condition=Q(amount_minor__gt=0)),
+            models.CheckConstraint(
+                name="transfer_reversal_fits", condition=Q(reversed_minor__lte=models.F("amount_minor"))
+            ),
             models.CheckConstraint(name="transfer_state_known", condition=Q(state__in=TransferState.values)),
         ]
         indexes = [models.Index(fields=["due_at"], name="transfer_due", condition=Q(state="pending"))]

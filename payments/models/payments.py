@@ -11,6 +11,32 @@ from rally.models import Row, codes_constraint
 from rally.money import Money
 
 
+class Provider(models.TextChoices):
+    """Whose books a row is in. Rows of one never meet calls to another."""
+
+    SANDBOX = "sandbox"  #: our own stand-in: no money moves
+    TEST = "test"  #: Stripe's test mode: no money moves
+    LIVE = "live"
+
+
+class Customer(Row):
+    """A payer as the provider knows them, so that a card saved once is found again."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    provider = models.CharField(max_length=7, choices=Provider)
+    customer = models.CharField(max_length=80, blank=True, help_text="provider id")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "provider"], name="customer_once"),
+            models.CheckConstraint(name="customer_provider_known", condition=Q(provider__in=Provider.values)),
+        ]
+
+    def __str__(self) -> str:
+        return f"customer at {self.provider}"
+
+
 class Payment(Row):
     """What one payer owes for one thing (`reference`). It does not know what that thing is.
 
@@ -20,8 +46,11 @@ class Payment(Row):
 
     payer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="payments")
     reference = models.CharField(max_length=60, help_text="such as pledge:<id>; shown to nobody")
-    group = models.CharField(max_length=60, help_text="what is settled together, such as trip:<id>; transfer_group")
+    group = models.CharField(
+        max_length=60, help_text="what is settled together, such as trip:<id>; transfer_group"
+    )
     description = models.CharField(max_length=200, help_text="what the payer reads on the checkout page")
+    provider = models.CharField(max_length=7, choices=Provider)
     state = models.CharField(max_length=12, choices=PaymentState, default=PaymentState.NEW)
     followed = models.BooleanField(default=True)
     amount_minor = models.PositiveIntegerField(help_text="what may be taken at most")
@@ -33,10 +62,22 @@ class Payment(Row):
     card_last4 = models.CharField(max_length=4, blank=True)
     hold_expires_at = models.DateTimeField(null=True, help_text="capture_before of the live hold, as read")
     decline_code = models.CharField(max_length=60, blank=True)
-    automatic_tries = models.PositiveSmallIntegerField(default=0, help_text="off-session tries with this card")
-    keep_card = models.BooleanField(default=False, help_text="while releasing: end in card_saved, not released")
+    advice_code = models.CharField(
+        max_length=40, blank=True, help_text="what the card network advises to do next"
+    )
+    automatic_tries = models.PositiveSmallIntegerField(
+        default=0, help_text="off-session tries with this card since it last worked"
+    )
+    to_take_minor = models.PositiveIntegerField(
+        null=True, help_text="what is to be captured, once that is decided"
+    )
+    keep_card = models.BooleanField(
+        default=False, help_text="while releasing: end in card_saved, not released"
+    )
     captured_minor = models.PositiveIntegerField(default=0, help_text="derived from the attempts")
-    refunded_minor = models.PositiveIntegerField(default=0, help_text="derived: refunds asked for and not failed")
+    refunded_minor = models.PositiveIntegerField(
+        default=0, help_text="derived: promised back, arrived or not"
+    )
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
 
@@ -44,8 +85,15 @@ class Payment(Row):
         constraints = [
             codes_constraint(PAYMENT, "payment"),
             models.UniqueConstraint(fields=["reference"], name="payment_once_per_thing"),
-            models.CheckConstraint(name="payment_never_too_much", condition=Q(captured_minor__lte=F("amount_minor"))),
-            models.CheckConstraint(name="payment_refund_fits", condition=Q(refunded_minor__lte=F("captured_minor"))),
+            models.CheckConstraint(
+                name="payment_provider_known", condition=Q(provider__in=Provider.values)
+            ),
+            models.CheckConstraint(
+                name="payment_never_too_much", condition=Q(captured_minor__lte=F("amount_minor"))
+            ),
+            models.CheckConstraint(
+                name="payment_refund_fits", condition=Q(refunded_minor__lte=F("captured_minor"))
+            ),
             models.CheckConstraint(
                 name="payment_paid_was_captured",
                 condition=~Q(state__in=[PaymentState.PAID, PaymentState.REFUNDED]) | Q(captured_minor__gt=0),
@@ -58,7 +106,9 @@ class Payment(Row):
         indexes = [
             models.Index(fields=["group"], name="payment_group"),
             models.Index(fields=["changed_at"], name="payment_unfollowed", condition=Q(followed=False)),
-            models.Index(fields=["hold_expires_at"], name="payment_hold", condition=Q(state=PaymentState.HELD)),
+            models.Index(
+                fields=["hold_expires_at"], name="payment_hold", condition=Q(state=PaymentState.HELD)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -101,7 +151,9 @@ class Checkout(Row):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["session"], name="checkout_session_once", condition=~Q(session="")),
+            models.UniqueConstraint(
+                fields=["session"], name="checkout_session_once", condition=~Q(session="")
+            ),
             models.UniqueConstraint(
                 fields=["payment"], name="checkout_one_open", condition=Q(state__in=["opening", "open"])
             ),
@@ -109,6 +161,11 @@ class Checkout(Row):
 
     def __str__(self) -> str:
         return f"{self.mode}: {self.state}"
+
+    @property
+    def open(self) -> bool:
+        """A payer may complete it, or may be about to get it."""
+        return self.state in (CheckoutState.OPENING, CheckoutState.OPEN)
 
 
 class Attempt(Row):
@@ -124,7 +181,9 @@ class Attempt(Row):
     charge = models.CharField(max_length=80, blank=True, help_text="provider id")
     captured_minor = models.PositiveIntegerField(default=0)
     capture_before = models.DateTimeField(null=True)
+    unwanted = models.BooleanField(default=False, help_text="came when nobody wanted it: given back, counts for nothing")
     decline_code = models.CharField(max_length=60, blank=True)
+    advice_code = models.CharField(max_length=40, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -132,21 +191,32 @@ class Attempt(Row):
             models.UniqueConstraint(fields=["payment", "n"], name="attempt_numbered"),
             models.UniqueConstraint(fields=["intent"], name="attempt_intent_once", condition=~Q(intent="")),
             models.UniqueConstraint(
-                fields=["payment"], name="attempt_one_live", condition=Q(state__in=["pending", "held"], checkout=None)
+                fields=["payment"],
+                name="attempt_one_live",
+                condition=Q(state__in=["pending", "held"], checkout=None),
             ),
-            models.CheckConstraint(name="attempt_capture_fits", condition=Q(captured_minor__lte=F("amount_minor"))),
+            models.CheckConstraint(
+                name="attempt_capture_fits", condition=Q(captured_minor__lte=F("amount_minor"))
+            ),
             models.CheckConstraint(name="attempt_state_known", condition=Q(state__in=AttemptState.values)),
         ]
 
     def __str__(self) -> str:
         return f"attempt {self.n}: {self.state}"
 
+    @property
+    def live(self) -> bool:
+        """Money is held by it, or may be."""
+        return self.state in (AttemptState.PENDING, AttemptState.HELD)
+
 
 class Refund(Row):
     """Money on its way back to the payer."""
 
     attempt = models.ForeignKey(Attempt, on_delete=models.PROTECT, related_name="refunds")
-    reason = models.CharField(max_length=60, help_text="why, in our words; unique per attempt so that twice is once")
+    reason = models.CharField(
+        max_length=60, help_text="why, in our words; unique per attempt so that twice is once"
+    )
     amount_minor = models.PositiveIntegerField()
     state = models.CharField(max_length=10, choices=RefundState, default=RefundState.PENDING)
     refund = models.CharField(max_length=80, blank=True, help_text="provider id")
