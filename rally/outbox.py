@@ -106,6 +106,13 @@ def doubt_stuck(now: datetime) -> int:
     )
 
 
+def send_again(notice_ids: list[Any], *, now: datetime) -> int:
+    """A person decided that failed or doubtful notices go out again; answers how many. Others stay as they are."""
+    return Notice.objects.filter(
+        id__in=notice_ids, state__in=[NoticeState.FAILED, NoticeState.DOUBTFUL]
+    ).update(state=NoticeState.WAITING, due_at=now, tries=0, error="")
+
+
 def _put_back(notice: Notice, error: Exception, now: datetime) -> None:
     logger.warning("outbox.not_sent notice=%s error=%s", notice.id, type(error).__name__)
     if notice.tries > len(_RETRIES):

@@ -100,6 +100,15 @@ def test_dying_in_the_middle_never_sends_twice_and_is_seen(
     assert (notice.state, len(mail.outbox)) == (NoticeState.DOUBTFUL, 1)
 
 
+def test_a_person_may_send_a_doubtful_one_again(ana: User, now: datetime, templates: None) -> None:
+    notice, other = hello(ana, now), outbox.put(to=ana, kind="test.hello", subject="2", facts={}, now=now)
+    Notice.objects.filter(id=notice.id).update(state=NoticeState.DOUBTFUL, tries=1, claimed_at=now)
+    assert outbox.send_again([notice.id, other.id], now=now) == 1
+    outbox.deliver(notice.id, now)
+    notice.refresh_from_db()
+    assert (notice.state, len(mail.outbox)) == (NoticeState.SENT, 1)
+
+
 @pytest.mark.race
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_send_once(ana: User, now: datetime, templates: None) -> None:
