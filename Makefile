@@ -58,8 +58,8 @@ schema: ## write docs/openapi.yaml
 states: ## write docs/states.md
 	RALLY_MODE=test $(MANAGE) draw_states > docs/states.md.new && mv docs/states.md.new docs/states.md
 
-bench: ## measure what we claim; each script prints JSON
-	@set -e; for script in bench/[a-z]*.py; do echo "== $$script" >&2; $(TOOL) python $$script; done
+bench: ## measure what we claim; JSON, and a table
+	$(TOOL) python -m bench
 
 format: ## format and mend what can be mended
 	$(TOOL) ruff format $(CODE)

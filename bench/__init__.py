@@ -1,0 +1,1 @@
+"""What we claim about speed, measured beside a floor in the same run. `make bench` runs it all."""
