@@ -60,7 +60,9 @@ class TooLate(Refusal):
     """There is not enough time to gather riders and a bus."""
 
     code = "too_late"
-    text = _("A trip needs %(hours)s hours to gather riders before it leaves; this one would leave %(departs)s.")
+    text = _(
+        "A trip needs %(hours)s hours to gather riders before it leaves; this one would leave %(departs)s."
+    )
 
 
 class TooFar(Refusal):
@@ -68,7 +70,18 @@ class TooFar(Refusal):
 
     code = "too_far"
     field = "stops"
-    text = _("There and back is %(hours)s hours of driving; a driver may drive %(most)s. Choose a stop that is nearer.")
+    text = _(
+        "There and back is %(hours)s hours of driving; a driver may drive %(most)s. Choose a stop that is nearer."
+    )
+
+
+class TooLongOnDuty(TooFar):
+    """The whole day, with the event, is longer than one driver may be on duty."""
+
+    text = _(
+        "With the event the driver would be on duty for %(hours)s hours; at most %(most)s are allowed."
+        " Choose a stop that is nearer."
+    )
 
 
 class StopAtVenue(Refusal):
@@ -85,6 +98,13 @@ class StopsOutOfOrder(Refusal):
     code = "stops_out_of_order"
     field = "stops"
     text = _("In this order the bus drives %(extra)s km too far. Better: %(names)s.")
+
+
+class AlreadyProposed(Refusal):
+    """The captain has the same trip already, and it still has seats."""
+
+    code = "already_proposed"
+    text = _("You have proposed this very trip already: %(trip)s. Invite riders to that one.")
 
 
 class ThresholdOutOfRange(Refusal):

@@ -1,0 +1,1 @@
+"""Input of pages turned into values."""
