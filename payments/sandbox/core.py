@@ -264,6 +264,13 @@ class Sandbox:
         if declined is not None:
             raise declined
 
+    @contextmanager
+    def looking(self) -> Iterator[Call]:
+        """Open a call that only reads, for the sandbox's own pages."""
+        self._run_due()
+        with self.store.reading() as rows:
+            yield self._call(rows)
+
     def see(self, object_id: str) -> Json | None:
         """Give an object as it is kept, for the hosted pages. None when there is none."""
         self._run_due()

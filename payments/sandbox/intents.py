@@ -405,7 +405,9 @@ def capture(call: Call, params: Json) -> Json:
             "Only a PaymentIntent with one of the following statuses may be captured: requires_capture."
         )
         raise unexpected(intent, message, whole=True)
-    amount: int = params.get("amount_to_capture", intent["amount_capturable"])
+    amount: int = (
+        params["amount_to_capture"] if "amount_to_capture" in params else intent["amount_capturable"]
+    )
     if params.get("final_capture") is False:
         raise refused("This PaymentIntent is not eligible for multicapture.", param="final_capture")
     if amount > intent["amount_capturable"]:

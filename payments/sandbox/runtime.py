@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 from django.conf import settings
 
@@ -18,6 +18,7 @@ def current() -> Sandbox:
     return _at(str(settings.SANDBOX_PATH))
 
 
-@cache
+# A few, not one: each test has a file of its own, and old ones close when they drop out.
+@lru_cache(maxsize=4)
 def _at(path: str) -> Sandbox:
     return Sandbox(path, now=clock.now)
