@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rally.launcher import postgres, processes, servers, valkey
+from rally.launcher import places, postgres, processes, servers, valkey
 from rally.launcher.terminal import CannotStart, say
 
 _PAUSE = 0.1
@@ -56,6 +56,9 @@ def main(state: Path, mode: str) -> int:
             valkey.stop(running["valkey"])
         if "postgres" in running:
             postgres.stop(running["postgres"])
+        if not places.sockets(state).is_relative_to(state):
+            with contextlib.suppress(OSError):
+                places.sockets(state).rmdir()  # the short folder was made for these sockets alone
     return 0
 
 

@@ -145,6 +145,8 @@ class TestLongPath:
         assert len(os.fsencode(folder / ".s.PGSQL.5432")) <= places.SOCKET_LIMIT
         assert folder.stat().st_mode & 0o777 == 0o700
         assert not folder.is_relative_to(state)
+        assert lease.stop()
+        assert not folder.exists()
 
 
 def test_no_port_is_opened_and_play_is_not_durable(start: Start) -> None:
