@@ -83,14 +83,15 @@ def coach_of(
     """A bus from above as inline SVG, from plain numbers of seats.
 
     `size` is `full` (trip page: seat by seat, with its mark in words), `card` (lists) or `mini` (beside a line of
-    text). `key` names the trip, so that seats taken since the last look light up when the drawing is replaced.
+    text). `state` is a trip's, or `empty` for a bus that only decorates. `key` names the trip, so that seats taken
+    since the last look light up when the drawing is replaced.
     """
     drawn = plan(capacity=capacity, threshold=threshold, taken=taken, mine=mine, fresh=fresh)
-    marked = state not in _GOING
+    marked = state not in _GOING and state != "empty"
     labelled = size == "full" and marked
     parts = [_body(drawn), _seats_one_by_one(drawn) if size == "full" else _seats_together(drawn)]
     if marked:
-        parts.append(_mark(drawn, threshold, labelled=labelled))
+        parts.append(_mark(drawn, threshold, state in _OFF, labelled=labelled))
     short = drawn.length < _COACH_LENGTH * 2 // 3
     return format_html(
         '<svg class="coach coach-{}{}{}" viewBox="-8 -12 {} {}" role="img" focusable="false"'
@@ -112,11 +113,17 @@ def coach_of(
 def coach_text(capacity: int, threshold: int, taken: int, state: str = "gathering") -> str:
     """The same in words: `18 of 25 seats needed`. For screen readers, mails and sharing."""
     if state in _GOING:
-        return gettext("%(taken)s of %(capacity)s seats taken, and it goes") % {"taken": taken, "capacity": capacity}
+        return gettext("%(taken)s of %(capacity)s seats taken, and it goes") % {
+            "taken": taken,
+            "capacity": capacity,
+        }
     if state in _OFF:
         return gettext("Did not run: it needed %(threshold)s seats") % {"threshold": threshold}
     if taken > threshold:
-        return gettext("%(taken)s seats taken, %(threshold)s needed") % {"taken": taken, "threshold": threshold}
+        return gettext("%(taken)s seats taken, %(threshold)s needed") % {
+            "taken": taken,
+            "threshold": threshold,
+        }
     return gettext("%(taken)s of %(threshold)s seats needed") % {"taken": taken, "threshold": threshold}
 
 
@@ -157,7 +164,9 @@ def _outline(seat: Seat) -> str:
 
 def _seats_one_by_one(drawn: Coach) -> SafeString:
     """Each seat on its own, so that one can light up."""
-    return format_html_join("", '<path class="seat {}" d="{}"/>', ((s.look, _outline(s)) for s in drawn.seats))
+    return format_html_join(
+        "", '<path class="seat {}" d="{}"/>', ((s.look, _outline(s)) for s in drawn.seats)
+    )
 
 
 def _seats_together(drawn: Coach) -> SafeString:
@@ -170,17 +179,18 @@ def _seats_together(drawn: Coach) -> SafeString:
     return format_html_join("", '<path class="seat {}" d="{}"/>', paths)
 
 
-def _mark(drawn: Coach, threshold: int, *, labelled: bool) -> SafeString:
+def _mark(drawn: Coach, threshold: int, off: bool, *, labelled: bool) -> SafeString:
     """Where it starts to go: a line across the bus on a row boundary, else only a tick below the last needed row."""
     x = drawn.mark_x
     line = f"M{x} -10V{drawn.width + 10}" if drawn.mark_is_line else f"M{x - 20} {drawn.width + 3}v8"
     label = ""
     if labelled:
+        words = gettext("needed %(threshold)s") if off else gettext("goes at %(threshold)s")
         label = format_html(
             '<text class="goes-at" x="{}" y="{}">{}</text>',
             max(70, min(x if drawn.mark_is_line else x - 20, drawn.length - 70)),
             drawn.width + 34,
-            gettext("goes at %(threshold)s") % {"threshold": threshold},
+            words % {"threshold": threshold},
         )
     return format_html('<path class="mark{}" d="{}"/>{}', "" if drawn.mark_is_line else " tick", line, label)
 
