@@ -21,7 +21,10 @@ _PARTIAL = ("-k", "-m", "--lf", "--last-failed", "--ff", "--sw", "--stepwise", "
 
 
 def run(argv: list[str]) -> int:
-    """Run pytest with `argv`; its exit status, or 1 if the whole suite ran and covers too little."""
+    """Run pytest with `argv`; its exit status, or 1 if the whole suite ran and covers too little.
+
+    `RALLY_TEST_DATABASE_URL` names another PostgreSQL to test on. `DATABASE_URL` does not: it may be a real one.
+    """
     state = _own_folder(servers.state_folder())
     missing = _missing_browser(argv)
     if missing:
@@ -55,6 +58,8 @@ def _own_folder(base: Path) -> Path:
 
 def _pytest(argv: list[str], state: Path, addresses: servers.ServerAddresses) -> int:
     env = {**os.environ, **addresses.environment(), "RALLY_MODE": "test", "RALLY_STATE_DIR": str(state)}
+    if os.environ.get("RALLY_TEST_DATABASE_URL"):
+        env["DATABASE_URL"] = os.environ["RALLY_TEST_DATABASE_URL"]
     env.pop("DJANGO_SETTINGS_MODULE", None)  # pyproject.toml says which
     browser = find_browser()
     if browser:

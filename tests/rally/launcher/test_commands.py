@@ -123,6 +123,13 @@ class TestEnvironmentStamp:
         assert not venv._fits(project, dev=False)
 
 
+def test_a_missing_venv_module_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+
+    with pytest.raises(CannotStart, match=r"apt install python3\.\d+-venv"):
+        venv._create(tmp_path / ".venv")
+
+
 class TestPort:
     @pytest.fixture
     def taken(self) -> int:
