@@ -120,3 +120,18 @@ class NotChangeable(Refusal):
 
     code = "not_changeable"
     text = _("That is not possible any more: %(why)s.")
+
+
+class AmountChanged(Refusal):
+    """What comes back is less than the rider was shown."""
+
+    code = "amount_changed"
+    text = _("Time has passed: you would now get back %(amount)s. Please look again before you agree.")
+
+
+class BusTooSmall(Refusal):
+    """The vehicle has fewer seats than are taken or needed."""
+
+    code = "bus_too_small"
+    field = "vehicle"
+    text = _("This vehicle has %(seats)s seats for riders; the trip needs %(needed)s.")

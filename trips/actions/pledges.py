@@ -1,0 +1,757 @@
+"""Pledging: take seats, go to pay, follow the money, change, hand over, leave."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from payments.actions import payments
+from payments.locks import locked_payment
+from payments.models import Checkout, Payment, Refund
+from payments.states import PaymentState, RefundState
+from rally import codes, journal, rules
+from rally.errors import BadInput
+from rally.later import later
+from rally.models import User
+from rally.money import Money
+from trips import notices
+from trips.errors import (
+    AlreadyPledged,
+    AmountChanged,
+    ConsentMissing,
+    NotChangeable,
+    PledgesClosed,
+    TooManySeats,
+    TripFull,
+)
+from trips.locks import locked_pledge, locked_trip
+from trips.models import Pledge, Seat, Stop, Trip
+from trips.models.pledges import Instrument
+from trips.permissions import check_can_change, check_can_hand_over
+from trips.queries import links, terms
+from trips.states import OCCUPYING, PLEDGE, Need, PledgeState, TripState
+
+NAME_LENGTH = 80
+#: The bank said "not now" rather than "no": worth one more try without the rider.
+_TRY_AGAIN = ("insufficient_funds", "try_again_later", "processing_error", "issuer_not_available")
+
+
+@dataclass(frozen=True)
+class Passenger:
+    """Who sits on a seat. `seat` is the id of a seat that is kept, None for a new one."""
+
+    name: str
+    needs: tuple[str, ...] = ()
+    seat: Any = None
+
+
+@dataclass(frozen=True)
+class ToPay:
+    """Where the rider has to go: this payment, by this kind of checkout page."""
+
+    payment_id: Any
+    mode: Checkout.Mode
+
+
+# --- joining
+
+
+@transaction.atomic
+def make(
+    *,
+    trip_id: Any,
+    rider: User,
+    stop_id: Any,
+    passengers: Sequence[Passenger],
+    consent_text: str,
+    consent_version: str,
+    consented: bool,
+    now: datetime,
+) -> Pledge:
+    """Reserve a seat for each passenger for `reserve_minutes`, while the rider goes to pay (`pay_link`).
+
+    Twice is refused: raises `AlreadyPledged`. Raises `TripFull`, `PledgesClosed`, `ConsentMissing`, `TooManySeats`,
+    and `BadInput` for a stop of another trip or names that are none.
+    """
+    numbers = rules.current()
+    people = _checked(passengers, numbers.max_seats_per_pledge)
+    if not consented or not consent_text.strip():
+        raise ConsentMissing
+    stop = Stop.objects.filter(id=stop_id, trip_id=trip_id).first()
+    if stop is None:
+        raise BadInput(_("This trip does not stop there."), field="stop")
+
+    trip = locked_trip(trip_id)
+
+    check_open(trip, now)
+    if trip.pledges.live().filter(rider=rider).exists():  # type: ignore[attr-defined]
+        raise AlreadyPledged
+    if trip.seats_left < len(people):
+        raise TripFull(left=trip.seats_left)
+
+    pledge = Pledge.objects.create(
+        trip=trip,
+        stop=stop,
+        rider=rider,
+        seats=len(people),
+        fare_minor=stop.fare_minor,
+        currency=trip.currency,
+        instrument=terms.instrument_for(trip, now, numbers),
+        consent_text=consent_text,
+        consent_version=consent_version,
+        consented_at=now,
+        policy=terms.policy(numbers),
+        reserved_until=now + timedelta(minutes=numbers.reserve_minutes),
+        created_at=now,
+    )
+    Seat.objects.bulk_create(
+        Seat(pledge=pledge, position=position, name=person.name, needs=list(person.needs))
+        for position, person in enumerate(people, start=1)
+    )
+
+    journal.begin(pledge, PLEDGE, now=now, by=rider)
+    return pledge
+
+
+def check_open(trip: Trip, now: datetime) -> None:
+    """Whether somebody may join now. Raises `PledgesClosed` with the reason."""
+    if trip.state == TripState.GATHERING:
+        if now >= trip.decides_at:
+            raise PledgesClosed(why=_("it is being decided right now"))
+    elif trip.state == TripState.SETTLING:
+        # In the days of grace a new rider may fill the gap that a refused card leaves.
+        if trip.grace_ends_at is None or now >= trip.grace_ends_at:
+            raise PledgesClosed(why=_("the cards are being checked"))
+    elif trip.state == TripState.CONFIRMED:
+        if now >= trip.departs_at:
+            raise PledgesClosed(why=_("the bus is leaving"))
+    else:
+        raise PledgesClosed(
+            why={
+                TripState.UNDER_WAY: _("the bus has left"),
+                TripState.LAPSED: _("it did not run"),
+                TripState.CANCELLED: _("it was called off"),
+            }.get(TripState(trip.state), _("it is over"))
+        )
+
+
+def clean_name(typed: str) -> str:
+    """A passenger's name as it is kept: any script and emoji, no control characters, single spaces.
+
+    Raises `BadInput` when nothing is left, or more than 80 characters are.
+    """
+    # Other format characters shape letters (joiners) or emoji; these turn the direction of the text around them.
+    turning = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+    kept = "".join(
+        " " if character.isspace() else character
+        for character in typed
+        if character.isspace()
+        or (unicodedata.category(character) not in {"Cc", "Cs", "Cn"} and character not in turning)
+    )
+    name = unicodedata.normalize("NFC", " ".join(kept.split()))
+    if not any(unicodedata.category(character)[0] in "LNSP" for character in name):
+        raise BadInput(_("Each seat needs a name."), field="passengers")
+    if len(name) > NAME_LENGTH:
+        raise BadInput(
+            _("A name has at most %(most)s characters.") % {"most": NAME_LENGTH}, field="passengers"
+        )
+    return name
+
+
+def _checked(passengers: Sequence[Passenger], most: int) -> list[Passenger]:
+    if not passengers:
+        raise BadInput(_("Name at least one passenger."), field="passengers")
+    if len(passengers) > most:
+        raise TooManySeats(most=most)
+    known = set(Need.values)
+    people = []
+    for passenger in passengers:
+        if not set(passenger.needs) <= known:
+            raise BadInput(_("We do not know this need."), field="passengers")
+        needs = tuple(dict.fromkeys(passenger.needs))
+        people.append(Passenger(clean_name(passenger.name), needs, passenger.seat))
+    return people
+
+
+# --- going to pay
+
+
+def pay_link(pledge: Pledge) -> str:
+    """The absolute address at which this pledge is paid, signed so that it works without signing in.
+
+    Whoever has it can pay for the seats and see that they are paid, nothing else.
+    """
+    return links.pay_link(pledge)
+
+
+@transaction.atomic
+def open_payment(*, pledge_id: Any, now: datetime) -> ToPay:
+    """Make sure there is a payment to pay, and say by which kind of checkout page.
+
+    A draft keeps its seats while its rider is at the checkout, at most twice `reserve_minutes` altogether. Safe to
+    repeat. Raises `NotChangeable` when there is nothing to pay (any more).
+    """
+    trip, pledge = locked_pledge(pledge_id)
+
+    mode = _mode(trip, pledge, now)
+
+    if pledge.payment_id is None:
+        pledge.payment = payments.open(
+            payer=pledge.rider,
+            reference=f"pledge:{pledge.id}",
+            group=f"trip:{trip.id}",
+            description=_description(trip, pledge),
+            amount=pledge.amount,
+            now=now,
+        )
+    if pledge.state == PledgeState.DRAFT:
+        keep = timedelta(minutes=rules.current().reserve_minutes)
+        pledge.reserved_until = max(pledge.reserved_until, min(now + keep, pledge.created_at + 2 * keep))
+    pledge.save(update_fields=["payment", "reserved_until"])
+    return ToPay(payment_id=pledge.payment_id, mode=mode)
+
+
+def _mode(trip: Trip, pledge: Pledge, now: datetime) -> Checkout.Mode:
+    state = PledgeState(pledge.state)
+    if state == PledgeState.PAYMENT_DUE:
+        return Checkout.Mode.CHARGE
+    if state not in {PledgeState.DRAFT, PledgeState.NEEDS_CARD}:
+        raise NotChangeable(why=_why_nothing_to_pay(state))
+    if trip.state == TripState.CONFIRMED and now < trip.departs_at:
+        return Checkout.Mode.CHARGE
+    if trip.state == TripState.SETTLING:
+        return Checkout.Mode.HOLD
+    if trip.state == TripState.GATHERING:
+        return Checkout.Mode.HOLD if pledge.instrument == Instrument.HOLD else Checkout.Mode.SAVE
+    raise NotChangeable(why=_("the trip takes no more cards"))
+
+
+def _why_nothing_to_pay(state: PledgeState) -> str:
+    if state in {PledgeState.BACKED, PledgeState.HELD, PledgeState.PAID}:
+        return _("your part is done already")
+    if state in {PledgeState.AUTHORIZING, PledgeState.CAPTURING}:
+        return _("your bank is being asked at this moment")
+    if state == PledgeState.EXPIRED:
+        return _("the seats were given up because no card came in time")
+    return _("these seats were given up")
+
+
+def _description(trip: Trip, pledge: Pledge) -> str:
+    """What the payer reads on the checkout page."""
+    facts = {"seats": pledge.seats, "trip": trip, "day": notices.day_of(trip)}
+    return (_("Seats: %(seats)s. %(trip)s, %(day)s") % facts)[:200]
+
+
+# --- following the money
+
+
+@transaction.atomic
+def follow(*, payment_id: Any, now: datetime) -> None:
+    """Bring the pledge to where its payment stands, and the payment to where the trip wants it. Safe to repeat.
+
+    A card that comes in after its seats were given up is let go; money that was taken by then is given back.
+    """
+    found = Pledge.objects.filter(payment_id=payment_id).values_list("id", flat=True).first()
+    if found is None:
+        # Opened by a transaction that never committed its pledge; nobody waits for this money.
+        payment = locked_payment(payment_id)
+        payments.followed(payment_id=payment_id, state=payment.state, now=now)
+        return
+    trip, pledge = locked_pledge(found)
+    payment = locked_payment(payment_id)
+
+    seen = payment.state
+    catch_up(trip=trip, pledge=pledge, payment=payment, now=now)
+    carry_on(trip=trip, pledge=pledge, payment=payment, now=now)
+    payments.followed(payment_id=payment_id, state=seen, now=now)
+
+    trip.refresh_from_db(fields=["seats_pledged", "seats_taken", "seats_funded"])
+    wake(trip, now)
+
+
+#: Where a live pledge stands when its payment stands there.
+_FOLLOWS = {
+    PaymentState.CARD_SAVED: PledgeState.BACKED,
+    PaymentState.AUTHORIZING: PledgeState.AUTHORIZING,
+    PaymentState.HELD: PledgeState.HELD,
+    PaymentState.DECLINED: PledgeState.NEEDS_CARD,
+    PaymentState.CAPTURING: PledgeState.CAPTURING,
+    PaymentState.PAID: PledgeState.PAID,
+    PaymentState.DUE: PledgeState.PAYMENT_DUE,
+    PaymentState.RELEASED: PledgeState.RELEASED,
+    PaymentState.REFUNDED: PledgeState.REFUNDED,
+}
+
+
+def catch_up(*, trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> None:
+    """Move a locked pledge to what its locked payment says. Nothing to do: nothing done."""
+    if not pledge.is_live:
+        _give_back(trip, pledge, payment, now)
+        return
+    to = _FOLLOWS.get(PaymentState(payment.state))
+    if to is None or to == pledge.state:
+        return
+    if to == PledgeState.RELEASED and pledge.state == PledgeState.DRAFT:
+        to = PledgeState.EXPIRED
+    was = PledgeState(pledge.state)
+    for step in _way(was, to):
+        _move(pledge, step, now=now, by=None, trip=trip)
+    if was == PledgeState.DRAFT and pledge.state in {PledgeState.BACKED, PledgeState.HELD, PledgeState.PAID}:
+        notices.pledged(pledge, now)
+    if pledge.state == PledgeState.PAID and trip.told_passes_at is not None:
+        notices.boarding_pass(pledge, now)
+
+
+def _way(old: PledgeState, new: PledgeState) -> list[PledgeState]:
+    """The shortest way from one state to another: the money may have gone several steps before we looked.
+
+    Only through states that take up seats. Empty when there is none: the payment is behind the pledge, not ahead.
+    """
+    ways: deque[list[PledgeState]] = deque([[old]])
+    seen = {old}
+    while ways:
+        way = ways.popleft()
+        for step in sorted(PLEDGE.moves[way[-1]]):
+            state = PledgeState(step)
+            if state == new:
+                return [*way[1:], state]
+            if (
+                state not in seen
+                and state in OCCUPYING
+                and state not in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}
+            ):
+                seen.add(state)
+                ways.append([*way, state])
+    return []
+
+
+def carry_on(*, trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> None:
+    """Ask of a locked payment what its trip now needs: a hold once it settles, the money once it is confirmed."""
+    if not pledge.is_live:
+        return
+    if trip.state in {TripState.LAPSED, TripState.CANCELLED}:
+        let_go(trip=trip, pledge=pledge, now=now, why=trip.state)
+        return
+    if pledge.state == PledgeState.BACKED and payment.state == PaymentState.CARD_SAVED:
+        if payment.amount != pledge.amount:
+            payments.change_amount(payment_id=payment.id, amount=pledge.amount, now=now)
+        if trip.state in {TripState.SETTLING, TripState.CONFIRMED}:
+            payments.authorize(payment_id=payment.id, amount=pledge.amount, now=now)
+            _move(pledge, PledgeState.AUTHORIZING, now=now, by=None, trip=trip)
+    elif (
+        pledge.state == PledgeState.HELD
+        and payment.state == PaymentState.HELD
+        and trip.state in {TripState.CONFIRMED, TripState.UNDER_WAY}
+    ):
+        payments.capture(payment_id=payment.id, amount=pledge.amount, now=now)
+        _move(pledge, PledgeState.CAPTURING, now=now, by=None, trip=trip)
+
+
+def let_go(*, trip: Trip, pledge: Pledge, now: datetime, why: str) -> None:
+    """The trip ended: free a live, locked pledge of it and give everything back. Safe to repeat.
+
+    A pledge whose money is being taken at this moment is left alone; `follow` comes here again when that is known.
+    """
+    if pledge.state == PledgeState.PAID:
+        _move(pledge, PledgeState.WITHDRAWING, now=now, by=None, trip=trip, why=why)
+        _refund_all(pledge, why=why, now=now)
+    elif pledge.state != PledgeState.CAPTURING:
+        _move(pledge, PledgeState.RELEASED, now=now, by=None, trip=trip, why=why)
+        if pledge.payment_id:
+            payments.release(payment_id=pledge.payment_id, keep_card=False, now=now, why=why)
+
+
+def let_card_rest(*, trip: Trip, pledge: Pledge, now: datetime) -> None:
+    """The trip gathers again: let go a hold that was placed for the decision, but keep the card."""
+    if pledge.state == PledgeState.HELD and pledge.instrument == Instrument.SAVED_CARD:
+        _move(pledge, PledgeState.BACKED, now=now, by=None, trip=trip, why="gathering again")
+        payments.release(payment_id=pledge.payment_id, keep_card=True, now=now, why="gathering again")
+
+
+def _give_back(trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> None:
+    """The pledge has ended or is ending: no hold, no card and no money of it may stay with us."""
+    state = PaymentState(payment.state)
+    leaving = pledge.state == PledgeState.WITHDRAWING
+    if state == PaymentState.PAID:
+        if payment.refunded_minor == 0 and pledge.state != PledgeState.REFUNDED:
+            if not leaving:
+                notices.came_late(pledge, now)
+            _refund_all(pledge, why="came_late", now=now)
+        elif leaving and not _refund_pending(payment):
+            _move(pledge, PledgeState.REFUNDED, now=now, by=None, trip=trip)
+    elif state == PaymentState.REFUNDED:
+        if leaving:
+            _move(pledge, PledgeState.REFUNDED, now=now, by=None, trip=trip)
+    elif state == PaymentState.RELEASED:
+        if leaving:
+            _move(pledge, PledgeState.WITHDRAWN, now=now, by=None, trip=trip)
+    elif state not in {PaymentState.RELEASING, PaymentState.CAPTURING}:
+        if not leaving and state in {PaymentState.CARD_SAVED, PaymentState.HELD}:
+            notices.came_late(pledge, now)
+        payments.release(payment_id=payment.id, keep_card=False, now=now, why=f"pledge {pledge.state}")
+
+
+def _refund_pending(payment: Payment) -> bool:
+    return Refund.objects.filter(attempt__payment=payment).exclude(state=RefundState.SUCCEEDED).exists()
+
+
+def _refund_all(pledge: Pledge, *, why: str, now: datetime) -> None:
+    payment = locked_payment(pledge.payment_id)
+    if payment.refundable:
+        payments.refund(payment_id=payment.id, amount=payment.refundable, reason=why, now=now, by=None)
+
+
+def wake(trip: Trip, now: datetime) -> None:
+    """Have the settlement looked at, if something may be due."""
+    full_enough = trip.seats_pledged >= trip.threshold and trip.has_bus
+    if trip.state == TripState.SETTLING or (
+        trip.state == TripState.GATHERING and (full_enough or now >= trip.decides_at)
+    ):
+        later("trips.settle", trip_id=trip.id)
+
+
+def _move(
+    pledge: Pledge, to: PledgeState, *, now: datetime, by: User | None, trip: Trip, why: str = ""
+) -> None:
+    """The one place where a pledge changes its state."""
+    also: list[str] = []
+    if to in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}:
+        # A second refusal does not start the grace again.
+        if pledge.card_due_at is None or pledge.card_due_at <= now:
+            pledge.card_asked_at, pledge.card_due_at = now, _card_due(trip, to, now)
+        also += ["card_asked_at", "card_due_at"]
+    elif to in {PledgeState.BACKED, PledgeState.HELD, PledgeState.PAID} and pledge.card_due_at is not None:
+        pledge.card_asked_at = pledge.card_due_at = None
+        also += ["card_asked_at", "card_due_at"]
+    if pledge.is_live and to not in OCCUPYING:
+        pledge.ended_at = now
+        also.append("ended_at")
+    journal.move(pledge, PLEDGE, to, now=now, by=by, why=why, also=tuple(also))
+    if to in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}:
+        notices.card_needs_you(pledge, now)
+
+
+def _card_due(trip: Trip, to: PledgeState, now: datetime) -> datetime:
+    if to == PledgeState.PAYMENT_DUE:
+        return now + timedelta(hours=24)
+    if trip.state == TripState.SETTLING and trip.grace_ends_at and trip.grace_ends_at > now:
+        return trip.grace_ends_at
+    due = now + terms.grace(now, trip.departs_at, rules.current())
+    return min(due, trip.decides_at) if trip.state == TripState.GATHERING and trip.decides_at > now else due
+
+
+# --- leaving
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What leaving now means: `percent` of `paid` comes back as `refund`, `kept` stays with the trip."""
+
+    paid: Money
+    percent: int
+    refund: Money
+    kept: Money
+
+
+def leaving(pledge: Pledge, now: datetime) -> Leaving:
+    """What the rider gets back by leaving at this moment, exactly. Nothing was paid: nothing is kept."""
+    if pledge.state != PledgeState.PAID:
+        nothing = Money.zero(pledge.currency)
+        return Leaving(paid=nothing, percent=100, refund=nothing, kept=nothing)
+    percent = terms.refund_percent(pledge.policy, pledge.trip.departs_at, now)
+    refund = terms.refund_of(pledge.amount, percent)
+    return Leaving(paid=pledge.amount, percent=percent, refund=refund, kept=pledge.amount - refund)
+
+
+@transaction.atomic
+def withdraw(*, pledge_id: Any, by: User, now: datetime, agreed: Money | None = None) -> Pledge:
+    """Give up the seats: free of charge before the bus is certain, by the ladder kept with the pledge after it.
+
+    `agreed` is the refund the rider was shown; if it has become less, raises `AmountChanged` and nothing happens.
+    Twice is once. Raises `NotYours`, and `NotChangeable` while the money is being taken or once the bus has left.
+    """
+    trip, pledge = locked_pledge(pledge_id)
+
+    check_can_change(pledge, by)
+
+    if not pledge.is_live:
+        return pledge
+    if trip.state in {TripState.UNDER_WAY, TripState.COMPLETED, TripState.CLOSED}:
+        raise NotChangeable(why=_("the bus has left"))
+    if pledge.state == PledgeState.CAPTURING or (
+        pledge.state == PledgeState.HELD and trip.state == TripState.CONFIRMED
+    ):
+        raise NotChangeable(why=_("your payment is going through at this moment; try again in a minute"))
+    terms_now = leaving(pledge, now)
+    if agreed is not None and terms_now.refund < agreed:
+        raise AmountChanged(amount=terms_now.refund)
+
+    if pledge.state == PledgeState.PAID:
+        _move(pledge, PledgeState.WITHDRAWING, now=now, by=by, trip=trip, why=f"{terms_now.percent} % back")
+        if terms_now.refund:
+            payments.refund(
+                payment_id=pledge.payment_id, amount=terms_now.refund, reason="left", now=now, by=by
+            )
+        else:
+            _move(pledge, PledgeState.REFUNDED, now=now, by=by, trip=trip, why="nothing comes back this late")
+    elif pledge.payment_id is None:
+        _move(pledge, PledgeState.WITHDRAWN, now=now, by=by, trip=trip)
+    else:
+        _move(pledge, PledgeState.WITHDRAWING, now=now, by=by, trip=trip)
+        payments.release(payment_id=pledge.payment_id, keep_card=False, now=now, why="left")
+
+    notices.withdrawn(pledge, terms_now.refund, terms_now.kept, now)
+    trip.refresh_from_db(fields=["seats_pledged", "seats_taken", "seats_funded"])
+    wake(trip, now)
+    return pledge
+
+
+# --- changing
+
+
+@transaction.atomic
+def change_seats(
+    *,
+    pledge_id: Any,
+    passengers: Sequence[Passenger],
+    by: User,
+    now: datetime,
+    consent_text: str = "",
+    consent_version: str = "",
+    consented: bool = False,
+    agreed: Money | None = None,
+) -> Pledge:
+    """Make the seats of a pledge be exactly these: names and needs corrected, seats added or given up.
+
+    Kept seats (by their id) keep their boarding codes. More seats need the consent again. Fewer after paying give
+    back the ladder's share of each; `agreed` is what the rider was shown (`AmountChanged` if it has become less).
+    The same list twice is once. Raises `TripFull`, `TooManySeats`, `ConsentMissing`, `NotChangeable`, `BadInput`.
+    """
+    trip, pledge = locked_pledge(pledge_id)
+
+    check_can_change(pledge, by)
+
+    people = _checked(passengers, max(rules.current().max_seats_per_pledge, pledge.seats))
+    kept = {str(seat.id): seat for seat in pledge.passengers.all()}  # type: ignore[attr-defined]
+    chosen = [str(person.seat) for person in people if person.seat is not None]
+    if len(set(chosen)) != len(chosen) or not set(chosen) <= set(kept):
+        raise BadInput(_("That seat is not part of this pledge."), field="passengers")
+    if not pledge.is_live or trip.state in {TripState.UNDER_WAY, TripState.COMPLETED, TripState.CLOSED}:
+        raise NotChangeable(why=_("these seats are no longer yours to change"))
+    more = len(people) - pledge.seats
+    if more:
+        _check_count(trip, pledge, more)
+    if more > 0:
+        check_open(trip, now)
+        if not consented or not consent_text.strip():
+            raise ConsentMissing
+        if trip.seats_left < more:
+            raise TripFull(left=trip.seats_left)
+    refund = _refund_for_fewer(pledge, -more, now) if more < 0 else Money.zero(pledge.currency)
+    if agreed is not None and refund < agreed:
+        raise AmountChanged(amount=refund)
+
+    _write_seats(pledge, people, kept)
+    if more:
+        before, pledge.seats = pledge.seats, len(people)
+        if more > 0:
+            pledge.consent_text, pledge.consent_version, pledge.consented_at = (
+                consent_text,
+                consent_version,
+                now,
+            )
+        pledge.save(update_fields=["seats", "consent_text", "consent_version", "consented_at"])
+        _ask_for_new_amount(trip, pledge, refund, before=before, now=now, by=by)
+
+    trip.refresh_from_db(fields=["seats_pledged", "seats_taken", "seats_funded"])
+    wake(trip, now)
+    return pledge
+
+
+def _check_count(trip: Trip, pledge: Pledge, more: int) -> None:
+    """Whether the number of seats may change where the money now stands. Raises `NotChangeable`."""
+    state = PledgeState(pledge.state)
+    if trip.state == TripState.SETTLING and state != PledgeState.DRAFT:
+        raise NotChangeable(why=_("the cards are being checked for the seats as they are"))
+    if state in {PledgeState.AUTHORIZING, PledgeState.CAPTURING, PledgeState.PAYMENT_DUE}:
+        raise NotChangeable(why=_("your bank is being asked for the seats as they are"))
+    if more > 0 and state == PledgeState.PAID:
+        raise NotChangeable(
+            why=_(
+                "these seats are paid; a friend can still take more seats on the trip page under their own name"
+            )
+        )
+    if state in {PledgeState.HELD, PledgeState.NEEDS_CARD} and trip.state == TripState.CONFIRMED:
+        raise NotChangeable(why=_("your payment is going through"))
+    if pledge.payment_id and pledge.payment is not None and pledge.payment.state == PaymentState.RELEASING:
+        raise NotChangeable(why=_("your last change is still on its way to the bank; try again in a minute"))
+
+
+def _refund_for_fewer(pledge: Pledge, fewer: int, now: datetime) -> Money:
+    if pledge.state != PledgeState.PAID:
+        return Money.zero(pledge.currency)
+    percent = terms.refund_percent(pledge.policy, pledge.trip.departs_at, now)
+    return terms.refund_of(pledge.fare * fewer, percent)
+
+
+def _write_seats(pledge: Pledge, people: list[Passenger], kept: dict[str, Seat]) -> None:
+    stay = {str(person.seat) for person in people if person.seat is not None}
+    Seat.objects.filter(pledge=pledge).exclude(id__in=stay).delete()
+    # Positions are unique: out of the way first, then into their places.
+    for number, seat in enumerate((kept[key] for key in kept if key in stay), start=1):
+        Seat.objects.filter(id=seat.id).update(position=1000 + number)
+    for position, person in enumerate(people, start=1):
+        if person.seat is None:
+            Seat.objects.create(pledge=pledge, position=position, name=person.name, needs=list(person.needs))
+        else:
+            Seat.objects.filter(id=person.seat).update(
+                position=position, name=person.name, needs=list(person.needs)
+            )
+
+
+def _ask_for_new_amount(
+    trip: Trip, pledge: Pledge, refund: Money, *, before: int, now: datetime, by: User
+) -> None:
+    if pledge.payment_id is None:
+        return
+    if pledge.state == PledgeState.PAID:
+        if refund:
+            payments.refund(
+                payment_id=pledge.payment_id,
+                amount=refund,
+                reason=f"fewer:{before}to{pledge.seats}",
+                now=now,
+                by=by,
+            )
+    elif pledge.state == PledgeState.HELD and pledge.seats > before:
+        # The hold is too small. The card stays, and the whole amount is held with everybody else's at the decision;
+        # `carry_on` tells the payment its new amount once the old hold is gone.
+        _move(pledge, PledgeState.BACKED, now=now, by=by, trip=trip, why="more seats than were held")
+        payments.release(payment_id=pledge.payment_id, keep_card=True, now=now, why="more seats")
+    else:
+        payments.change_amount(payment_id=pledge.payment_id, amount=pledge.amount, now=now)
+
+
+@transaction.atomic
+def hand_over(*, seat_id: Any, email: str, name: str, by: User, now: datetime) -> Seat:
+    """Give a seat to another person: their name, their boarding code; the old code is worth nothing from here on.
+
+    The money stays where it is. Handed to the rider's own address, the seat is taken back. An address without an
+    account gets one, to sign in to by a code. Twice to the same person is once. Raises `NotYours`, `NotChangeable`.
+    """
+    name = clean_name(name)
+    address = email.strip().lower()
+    trip, pledge = locked_pledge(Seat.objects.values_list("pledge_id", flat=True).get(id=seat_id))
+    seat = Seat.objects.get(id=seat_id)
+
+    check_can_hand_over(seat, pledge, by)
+
+    if (
+        trip.state not in {TripState.GATHERING, TripState.SETTLING, TripState.CONFIRMED}
+        or now >= trip.departs_at
+    ):
+        raise NotChangeable(why=_("the bus has left"))
+    if not pledge.is_live or pledge.state == PledgeState.DRAFT:
+        raise NotChangeable(why=_("these seats have no card behind them"))
+    person = User.objects.filter(email=address).first() or User.objects.create_user(address, name=name)
+    holder = None if person.id == pledge.rider_id else person
+    if seat.holder_id == (holder.id if holder else None) and seat.name == name:
+        return seat
+
+    changed_hands = seat.holder_id != (holder.id if holder else None)
+    seat.holder, seat.name = holder, name
+    if changed_hands:
+        seat.code = codes.secret()
+        seat.needs = []
+    seat.save(update_fields=["holder", "name", "code", "needs"])
+
+    if holder is not None and changed_hands:
+        notices.handed_over(pledge, seat, giver=by, now=now)
+    return seat
+
+
+# --- time runs out
+
+
+@transaction.atomic
+def expire(*, pledge_id: Any, now: datetime) -> None:
+    """Free the seats of a draft whose time is over, unless its card has come in. Twice is once."""
+    trip, pledge = locked_pledge(pledge_id)
+
+    if pledge.state != PledgeState.DRAFT or pledge.reserved_until > now:
+        return
+    if pledge.payment_id is not None:
+        payment = locked_payment(pledge.payment_id)
+        catch_up(trip=trip, pledge=pledge, payment=payment, now=now)
+        if pledge.state != PledgeState.DRAFT:
+            return  # `follow` is on its way
+
+    _move(pledge, PledgeState.EXPIRED, now=now, by=None, trip=trip)
+    if pledge.payment_id is not None:
+        payments.release(payment_id=pledge.payment_id, keep_card=False, now=now, why="expired")
+
+
+@transaction.atomic
+def drop(*, pledge_id: Any, now: datetime) -> None:
+    """Give up on a card that was not mended in time; nothing was taken. While the trip settles, that decides.
+
+    Twice is once.
+    """
+    trip, pledge = locked_pledge(pledge_id)
+
+    if (
+        pledge.state not in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}
+        or trip.state == TripState.SETTLING
+    ):
+        return
+    if pledge.card_due_at is None or pledge.card_due_at > now:
+        return
+    payment = locked_payment(pledge.payment_id)
+    catch_up(trip=trip, pledge=pledge, payment=payment, now=now)
+    if pledge.state not in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}:
+        return  # mended at the last moment; `follow` is on its way
+
+    _move(pledge, PledgeState.RELEASED, now=now, by=None, trip=trip, why="no card in time")
+    payments.release(payment_id=payment.id, keep_card=False, now=now, why="no card in time")
+    notices.dropped(pledge, now)
+
+
+@transaction.atomic
+def try_again(*, pledge_id: Any, now: datetime) -> None:
+    """Ask the bank once more without the rider, a day after it said "not now". Once per card; twice is once."""
+    trip, pledge = locked_pledge(pledge_id)
+
+    if pledge.state != PledgeState.NEEDS_CARD or trip.state not in {TripState.SETTLING, TripState.CONFIRMED}:
+        return
+    payment = locked_payment(pledge.payment_id)
+    if payment.state != PaymentState.DECLINED or payment.automatic_tries >= 2:
+        return
+    if payment.decline_code not in _TRY_AGAIN or pledge.card_asked_at is None:
+        return
+    if now < pledge.card_asked_at + timedelta(hours=24):
+        return
+
+    payments.authorize(payment_id=payment.id, amount=pledge.amount, now=now)
+    _move(pledge, PledgeState.AUTHORIZING, now=now, by=None, trip=trip, why="asked once more")
+
+
+@transaction.atomic
+def remind_of_card(*, pledge_id: Any, now: datetime) -> None:
+    """Remind a rider whose card is awaited, 24 and 60 hours after the first word. Never the same reminder twice."""
+    trip, pledge = locked_pledge(pledge_id)
+
+    if pledge.state not in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}:
+        return
+    if pledge.card_asked_at is None or pledge.card_due_at is None or now >= pledge.card_due_at:
+        return
+    for hours in (60, 24):
+        if now >= pledge.card_asked_at + timedelta(hours=hours):
+            notices.card_reminder(pledge, hours, now)
+            return

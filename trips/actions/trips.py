@@ -1,0 +1,144 @@
+"""What happens to a whole trip: its bus comes and goes, it sets off, is completed, closed, or called off."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from rally import journal
+from rally.models import User
+from trips import notices
+from trips.actions import pledges
+from trips.actions.settlement import announce
+from trips.errors import BusTooSmall, NotChangeable
+from trips.locks import locked_pledges, locked_trip
+from trips.models import Trip
+from trips.permissions import check_can_cancel
+from trips.signals import trip_changed, trip_lapsed
+from trips.states import OCCUPYING, SEATS, TRIP, PledgeState, TripState, VehicleClass
+
+_BINDABLE = (TripState.GATHERING, TripState.SETTLING, TripState.CONFIRMED)
+
+
+@transaction.atomic
+def bind_bus(
+    *,
+    trip_id: Any,
+    seats: int,
+    operator_name: str,
+    now: datetime,
+    by: User | None,  # noqa: ARG001 - the run's own journal says who
+) -> Trip:
+    """An operator committed a vehicle with `seats` for riders. The trip settles as soon as enough riders are in.
+
+    A smaller vehicle than the trip was made for lowers its capacity, so that no seat is sold that is not there.
+    Again with the same bus: nothing changes. Another bus on a confirmed trip: its riders are told. Raises
+    `BusTooSmall`, and `NotChangeable` when the trip is over.
+    """
+    trip = locked_trip(trip_id)
+
+    if trip.state not in _BINDABLE:
+        raise NotChangeable(why=_("the trip takes no bus any more"))
+    needed = max(trip.seats_taken, trip.threshold)
+    if seats < needed:
+        raise BusTooSmall(seats=seats, needed=needed)
+    if (trip.seats_supplied, trip.operator_name) == (seats, operator_name):
+        return trip
+
+    trip.seats_supplied, trip.operator_name = seats, operator_name
+    trip.capacity = min(SEATS[VehicleClass(trip.vehicle_class)], seats)
+    trip.save(update_fields=["seats_supplied", "operator_name", "capacity"])
+
+    if trip.state == TripState.CONFIRMED:
+        run_changed(trip=trip, now=now)
+    pledges.wake(trip, now)
+    announce(trip_changed, trip)
+    return trip
+
+
+@transaction.atomic
+def unbind_bus(
+    *,
+    trip_id: Any,
+    now: datetime,
+    by: User | None,  # noqa: ARG001 - the run's own journal says who
+) -> Trip:
+    """The operator left. A trip that is being settled finds no bus when it is decided. Twice is once.
+
+    Raises `NotChangeable` once the bus has left.
+    """
+    trip = locked_trip(trip_id)
+
+    if trip.state in {TripState.UNDER_WAY, TripState.COMPLETED, TripState.CLOSED}:
+        raise NotChangeable(why=_("the bus has left"))
+    if not trip.has_bus:
+        return trip
+
+    trip.seats_supplied, trip.operator_name = 0, ""
+    trip.capacity = SEATS[VehicleClass(trip.vehicle_class)]
+    trip.save(update_fields=["seats_supplied", "operator_name", "capacity"])
+
+    pledges.wake(trip, now)
+    announce(trip_changed, trip)
+    return trip
+
+
+def run_changed(*, trip: Trip, now: datetime) -> None:
+    """Tell the riders of a locked, confirmed trip that another bus comes."""
+    for pledge in locked_pledges(trip, OCCUPYING):
+        if pledge.state != PledgeState.DRAFT:
+            notices.run_changed(pledge, now)
+
+
+@transaction.atomic
+def cancel(*, trip_id: Any, now: datetime, by: User | None, why: str = "called_off") -> Trip:
+    """Call the trip off: holds are let go, cards forgotten, what was paid is given back in full, everybody is told.
+
+    Twice is once. Raises `NotTheCaptain`, and `NotChangeable` once the bus has left or the trip is over.
+    """
+    trip = locked_trip(trip_id)
+
+    if trip.state == TripState.CANCELLED:
+        return trip
+    check_can_cancel(trip, by)
+    if not TRIP.allows(trip.state, TripState.CANCELLED):
+        raise NotChangeable(why=_("the bus has left or the trip is over"))
+
+    trip.decided_at, trip.why_ended = now, why[:40]
+    journal.move(trip, TRIP, TripState.CANCELLED, now=now, by=by, why=why, also=("decided_at", "why_ended"))
+    for pledge in locked_pledges(trip, OCCUPYING):
+        told = pledge.state != PledgeState.DRAFT
+        pledges.let_go(trip=trip, pledge=pledge, now=now, why="cancelled")
+        if told:
+            notices.cancelled(pledge, now)
+    announce(trip_lapsed, trip)
+    return trip
+
+
+@transaction.atomic
+def set_off(*, trip_id: Any, now: datetime, by: User | None) -> Trip:
+    """The bus has left: confirmed → under way. Twice is once. Raises `IllegalMove` from any other state."""
+    return _move(trip_id, TripState.UNDER_WAY, now=now, by=by)
+
+
+@transaction.atomic
+def complete(*, trip_id: Any, now: datetime, by: User | None) -> Trip:
+    """Everybody is back: under way → completed. Twice is once. Raises `IllegalMove` from any other state."""
+    return _move(trip_id, TripState.COMPLETED, now=now, by=by)
+
+
+@transaction.atomic
+def close(*, trip_id: Any, now: datetime, by: User | None) -> Trip:
+    """The operator is paid: completed → closed. Twice is once. Raises `IllegalMove` from any other state."""
+    return _move(trip_id, TripState.CLOSED, now=now, by=by)
+
+
+def _move(trip_id: Any, to: TripState, *, now: datetime, by: User | None) -> Trip:
+    trip = locked_trip(trip_id)
+    if trip.state != to:
+        journal.move(trip, TRIP, to, now=now, by=by)
+        announce(trip_changed, trip)
+    return trip

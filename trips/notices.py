@@ -1,0 +1,195 @@
+"""Messages about trips and pledges: facts in, one row of the outbox out. Asked for twice, sent once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+
+from rally import outbox
+from rally.models import User
+from rally.money import Money
+from rally.templatetags.look import local_day, local_time_zoned
+from trips.models import Pledge, Seat, Trip
+from trips.queries import links
+from trips.states import PledgeState
+
+
+def day_of(trip: Trip) -> str:
+    """`Sunday 13 December`, where the event is."""
+    return local_day(trip.event.starts_at, trip.event.venue)
+
+
+def pledged(pledge: Pledge, now: datetime) -> None:
+    """Your card is in: what happens to your money now."""
+    _tell(pledge, "pledged", now, state=pledge.state)
+
+
+def still_needed(pledge: Pledge, now: datetime) -> None:
+    """Two weeks to go and seats missing: send the link on."""
+    _tell(
+        pledge,
+        "still_needed",
+        now,
+        missing=pledge.trip.seats_to_go,
+        days=max(1, (pledge.trip.departs_at - now).days),
+    )
+
+
+def confirmed(pledge: Pledge, now: datetime) -> None:
+    """It goes."""
+    mending = pledge.state == PledgeState.NEEDS_CARD
+    _tell(pledge, "confirmed", now, mending=mending, pay_url=links.pay_link(pledge) if mending else "")
+
+
+def lapsed(pledge: Pledge, now: datetime) -> None:
+    """It does not run; nothing was taken."""
+    _tell(pledge, "lapsed", now, why=pledge.trip.why_ended)
+
+
+def lapsed_captain(trip: Trip, now: datetime) -> None:
+    """The same to a captain who has no seat on it."""
+    facts = {**_facts(trip), "why": trip.why_ended, "url": _absolute(trip.get_absolute_url()), "seats": 0}
+    if not trip.pledges.filter(rider_id=trip.captain_id).exists():  # type: ignore[attr-defined]
+        outbox.put(to=trip.captain, kind="trips.lapsed", subject=f"trip:{trip.id}", facts=facts, now=now)
+
+
+def cancelled(pledge: Pledge, now: datetime) -> None:
+    """Somebody called it off; everything comes back."""
+    _tell(pledge, "cancelled", now, paid=pledge.state == PledgeState.WITHDRAWING)
+
+
+def card_needs_you(pledge: Pledge, now: datetime) -> None:
+    """The bank said no: a link that works without signing in, and until when."""
+    _tell(pledge, "card_needs_you", now, about=_asking(pledge), **_card_facts(pledge))
+
+
+def card_reminder(pledge: Pledge, hours: int, now: datetime) -> None:
+    """The same again, a day and two and a half days later."""
+    _tell(pledge, "card_reminder", now, about=f"{_asking(pledge)}:{hours}", **_card_facts(pledge))
+
+
+def withdrawn(pledge: Pledge, refund: Money, kept: Money, now: datetime) -> None:
+    """You left; this comes back."""
+    _tell(pledge, "withdrawn", now, refund=str(refund) if refund else "", kept=str(kept) if kept else "")
+
+
+def dropped(pledge: Pledge, now: datetime) -> None:
+    """No card in time: the seats are given up, nothing was taken."""
+    _tell(pledge, "dropped", now)
+
+
+def came_late(pledge: Pledge, now: datetime) -> None:
+    """The card came in after the seats were given up; it was let go at once."""
+    _tell(pledge, "came_late", now)
+
+
+def boarding_pass(pledge: Pledge, now: datetime) -> None:
+    """Tomorrow: where to stand, and the code of each seat. Handed seats go to those who hold them."""
+    seats = list(pledge.passengers.select_related("holder"))  # type: ignore[attr-defined]
+    mine = [seat for seat in seats if seat.holder_id is None]
+    if mine:
+        _tell(pledge, "boarding_pass", now, passes=_passes(mine), calendar_url=links.calendar_link(pledge))
+    for seat in seats:
+        if seat.holder is not None:
+            _tell(
+                pledge,
+                "boarding_pass",
+                now,
+                to=seat.holder,
+                about=f"seat:{seat.code}",
+                passes=_passes([seat]),
+                calendar_url="",
+                url=_absolute(seat.get_absolute_url()),
+            )
+
+
+def run_changed(pledge: Pledge, now: datetime) -> None:
+    """Another bus comes."""
+    _tell(pledge, "run_changed", now, about=f"pledge:{pledge.id}:{int(now.timestamp())}")
+
+
+def handed_over(pledge: Pledge, seat: Seat, *, giver: User, now: datetime) -> None:
+    """A seat is yours now."""
+    holder = seat.holder
+    if holder is not None:
+        _tell(
+            pledge,
+            "handed_over",
+            now,
+            to=holder,
+            about=f"seat:{seat.code}",
+            giver=giver.short_name,
+            url=_absolute(seat.get_absolute_url()),
+        )
+
+
+def _asking(pledge: Pledge) -> str:
+    """One asking is one message, however often the bank says no in it."""
+    asked = int(pledge.card_asked_at.timestamp()) if pledge.card_asked_at else 0
+    return f"pledge:{pledge.id}:{asked}"
+
+
+def _card_facts(pledge: Pledge) -> dict[str, Any]:
+    return {
+        "pay_url": links.pay_link(pledge),
+        "until": local_time_zoned(pledge.card_due_at, pledge.stop),
+        "owed": pledge.state == PledgeState.PAYMENT_DUE,
+        "runs": pledge.trip.decided_at is not None,
+    }
+
+
+def _passes(seats: list[Seat]) -> list[dict[str, str]]:
+    return [
+        {"name": seat.name, "code": seat.code, "url": _absolute(seat.get_absolute_url())} for seat in seats
+    ]
+
+
+def _tell(
+    pledge: Pledge, kind: str, now: datetime, *, to: User | None = None, about: str = "", **more: Any
+) -> None:
+    trip, stop = pledge.trip, pledge.stop
+    facts = {
+        **_facts(trip),
+        "seats": pledge.seats,
+        "amount": str(pledge.amount),
+        "stop": stop.name,
+        "address": stop.address,
+        "departs": local_time_zoned(stop.departs_at, stop),
+        "returns": local_time_zoned(stop.returns_at, stop),
+        "url": _absolute(pledge.get_absolute_url()),
+        **more,
+    }
+    outbox.put(
+        to=to or pledge.rider,
+        kind=f"trips.{kind}",
+        subject=about or f"pledge:{pledge.id}",
+        facts=facts,
+        now=now,
+    )
+
+
+def _facts(trip: Trip) -> dict[str, Any]:
+    event = trip.event
+    return {
+        "trip": str(trip),
+        "trip_state": trip.state,
+        "event": event.name,
+        "starts": local_time_zoned(event.starts_at, event.venue),
+        "day": day_of(trip),
+        "venue": f"{event.venue.name}, {event.venue.city}",
+        "decides": local_time_zoned(trip.decides_at, event.venue),
+        "operator": trip.operator_name,
+        "capacity": trip.capacity,
+        "threshold": trip.threshold,
+        "taken": trip.seats_pledged,
+        "trip_url": _absolute(trip.get_absolute_url()),
+        "event_url": _absolute(event.get_absolute_url()),
+        "rides_url": _absolute(reverse("trips:rides")),
+    }
+
+
+def _absolute(path: str) -> str:
+    return f"{settings.SITE_URL}{path}"
