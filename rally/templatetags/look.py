@@ -199,9 +199,9 @@ def _mark(drawn: Coach, threshold: int, off: bool, *, labelled: bool) -> SafeStr
 
 
 @register.filter
-def money(amount: Priced | int | None, currency: str = "USD") -> str:
+def money(amount: Priced | int | str | None, currency: str = "USD") -> str:
     """`$42` or `$42.50`: exact, cents only when there are some. Takes `Money`, or minor units and a currency."""
-    if amount is None or amount == "":
+    if amount is None or isinstance(amount, str):  # Django gives "" for a name the context lacks
         return ""
     if isinstance(amount, int):
         return str(Money(amount, currency))
