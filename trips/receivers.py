@@ -13,6 +13,6 @@ from rally import clock
 @receiver(payment_changed, dispatch_uid="trips.follow_payment")
 def follow_payment(payment_id: Any, **_more: Any) -> None:
     """A payment moved: its pledge follows. The sweep `payments.announce` repeats what got lost."""
-    from trips.actions import pledges
+    from trips.actions import backing
 
-    pledges.follow(payment_id=payment_id, now=clock.now())
+    backing.follow(payment_id=payment_id, now=clock.now())

@@ -14,7 +14,7 @@ from payments.models import Payment
 from payments.states import SECURED, PaymentState
 from rally import journal, rules
 from trips import notices
-from trips.actions import pledges
+from trips.actions import backing as money
 from trips.locks import locked_pledges, locked_trip
 from trips.models import Pledge, Trip
 from trips.queries import terms
@@ -63,7 +63,7 @@ def _begin(trip: Trip, now: datetime) -> None:
     _move(trip, TripState.SETTLING, now=now, also=("settling_since", "grace_ends_at"))
     for pledge, payment in backing:
         if payment is not None:
-            pledges.carry_on(trip=trip, pledge=pledge, payment=payment, now=now)
+            money.carry_on(trip=trip, pledge=pledge, payment=payment, now=now)
     _advance(trip, now)
 
 
@@ -83,7 +83,7 @@ def _advance(trip: Trip, now: datetime) -> None:
     backing = _backing(trip, now)
     for pledge, payment in backing:
         if payment is not None:
-            pledges.carry_on(trip=trip, pledge=pledge, payment=payment, now=now)
+            money.carry_on(trip=trip, pledge=pledge, payment=payment, now=now)
     if now < give_up_at and any(pledge.state == PledgeState.AUTHORIZING for pledge, _payment in backing):
         return
     held = sum(
@@ -117,7 +117,7 @@ def _confirm(trip: Trip, backing: Backing, now: datetime) -> None:
         if pledge.state != PledgeState.DRAFT:
             notices.confirmed(pledge, now)
         if payment is not None:
-            pledges.carry_on(trip=trip, pledge=pledge, payment=payment, now=now)
+            money.carry_on(trip=trip, pledge=pledge, payment=payment, now=now)
     announce(trip_confirmed, trip)
 
 
@@ -125,9 +125,9 @@ def _gather_again(trip: Trip, backing: Backing, now: datetime) -> None:
     """Too few cards held and still time: let the holds go, keep the cards, drop those whose grace is over."""
     _move(trip, TripState.GATHERING, now=now, why="too few cards held" if trip.has_bus else "the bus left")
     for pledge, _payment in backing:
-        pledges.let_card_rest(trip=trip, pledge=pledge, now=now)
+        money.let_card_rest(trip=trip, pledge=pledge, now=now)
         if pledge.state == PledgeState.NEEDS_CARD:
-            pledges.drop(pledge_id=pledge.id, now=now)
+            money.drop(pledge_id=pledge.id, now=now)
 
 
 def _lapse(trip: Trip, backing: Backing, *, why: str, now: datetime) -> None:
@@ -136,7 +136,7 @@ def _lapse(trip: Trip, backing: Backing, *, why: str, now: datetime) -> None:
     _move(trip, TripState.LAPSED, now=now, also=("decided_at", "why_ended"), why=why)
     for pledge, _payment in backing:
         told = pledge.state != PledgeState.DRAFT
-        pledges.let_go(trip=trip, pledge=pledge, now=now, why="lapsed")
+        money.let_go(trip=trip, pledge=pledge, now=now, why="lapsed")
         if told:
             notices.lapsed(pledge, now)
     notices.lapsed_captain(trip, now)
@@ -151,7 +151,7 @@ def _backing(trip: Trip, now: datetime) -> Backing:
     for pledge in live:
         payment = found.get(pledge.payment_id) if pledge.payment_id else None
         if payment is not None:
-            pledges.catch_up(trip=trip, pledge=pledge, payment=payment, now=now)
+            money.catch_up(trip=trip, pledge=pledge, payment=payment, now=now)
         if pledge.is_live:
             backing.append((pledge, payment))
     trip.refresh_from_db(fields=["seats_taken", "seats_pledged", "seats_funded"])

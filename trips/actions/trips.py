@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from rally import journal
 from rally.models import User
 from trips import notices
-from trips.actions import pledges
+from trips.actions import backing
 from trips.actions.settlement import announce
 from trips.errors import BusTooSmall, NotChangeable
 from trips.locks import locked_pledges, locked_trip
@@ -54,7 +54,7 @@ def bind_bus(
 
     if trip.state == TripState.CONFIRMED:
         run_changed(trip=trip, now=now)
-    pledges.wake(trip, now)
+    backing.wake(trip, now)
     announce(trip_changed, trip)
     return trip
 
@@ -81,7 +81,7 @@ def unbind_bus(
     trip.capacity = SEATS[VehicleClass(trip.vehicle_class)]
     trip.save(update_fields=["seats_supplied", "operator_name", "capacity"])
 
-    pledges.wake(trip, now)
+    backing.wake(trip, now)
     announce(trip_changed, trip)
     return trip
 
@@ -111,7 +111,7 @@ def cancel(*, trip_id: Any, now: datetime, by: User | None, why: str = "called_o
     journal.move(trip, TRIP, TripState.CANCELLED, now=now, by=by, why=why, also=("decided_at", "why_ended"))
     for pledge in locked_pledges(trip, OCCUPYING):
         told = pledge.state != PledgeState.DRAFT
-        pledges.let_go(trip=trip, pledge=pledge, now=now, why="cancelled")
+        backing.let_go(trip=trip, pledge=pledge, now=now, why="cancelled")
         if told:
             notices.cancelled(pledge, now)
     announce(trip_lapsed, trip)

@@ -1,0 +1,301 @@
+"""The money behind a pledge: follow it, ask for what the trip needs, give back what is no longer wanted."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from payments.actions import payments
+from payments.locks import locked_payment
+from payments.models import Payment, Refund
+from payments.states import PaymentState, RefundState
+from rally import journal, rules
+from rally.later import later
+from rally.models import User
+from trips import notices
+from trips.locks import locked_pledge
+from trips.models import Pledge, Trip
+from trips.models.pledges import Instrument
+from trips.queries import terms
+from trips.states import OCCUPYING, PLEDGE, PledgeState, TripState
+
+#: The bank said "not now" rather than "no": worth one more try without the rider.
+_TRY_AGAIN = ("insufficient_funds", "try_again_later", "processing_error", "issuer_not_available")
+
+
+@transaction.atomic
+def follow(*, payment_id: Any, now: datetime) -> None:
+    """Bring the pledge to where its payment stands, and the payment to where the trip wants it. Safe to repeat.
+
+    A card that comes in after its seats were given up is let go; money that was taken by then is given back.
+    """
+    found = Pledge.objects.filter(payment_id=payment_id).values_list("id", flat=True).first()
+    if found is None:
+        # Opened by a transaction that never committed its pledge; nobody waits for this money.
+        payment = locked_payment(payment_id)
+        payments.followed(payment_id=payment_id, state=payment.state, now=now)
+        return
+    trip, pledge = locked_pledge(found)
+    payment = locked_payment(payment_id)
+
+    seen = payment.state
+    catch_up(trip=trip, pledge=pledge, payment=payment, now=now)
+    carry_on(trip=trip, pledge=pledge, payment=payment, now=now)
+    payments.followed(payment_id=payment_id, state=seen, now=now)
+
+    trip.refresh_from_db(fields=["seats_pledged", "seats_taken", "seats_funded"])
+    wake(trip, now)
+
+
+#: Where a live pledge stands when its payment stands there.
+_FOLLOWS = {
+    PaymentState.CARD_SAVED: PledgeState.BACKED,
+    PaymentState.AUTHORIZING: PledgeState.AUTHORIZING,
+    PaymentState.HELD: PledgeState.HELD,
+    PaymentState.DECLINED: PledgeState.NEEDS_CARD,
+    PaymentState.CAPTURING: PledgeState.CAPTURING,
+    PaymentState.PAID: PledgeState.PAID,
+    PaymentState.DUE: PledgeState.PAYMENT_DUE,
+    PaymentState.RELEASED: PledgeState.RELEASED,
+    PaymentState.REFUNDED: PledgeState.REFUNDED,
+}
+
+
+def catch_up(*, trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> None:
+    """Move a locked pledge to what its locked payment says. Nothing to do: nothing done."""
+    if not pledge.is_live:
+        _give_back(trip, pledge, payment, now)
+        return
+    to = _FOLLOWS.get(PaymentState(payment.state))
+    if to is None or to == pledge.state:
+        return
+    if to == PledgeState.RELEASED and pledge.state == PledgeState.DRAFT:
+        to = PledgeState.EXPIRED
+    was = PledgeState(pledge.state)
+    for step in _way(was, to):
+        move(pledge, step, now=now, by=None, trip=trip)
+    if was == PledgeState.DRAFT and pledge.state in {PledgeState.BACKED, PledgeState.HELD, PledgeState.PAID}:
+        notices.pledged(pledge, now)
+    if pledge.state == PledgeState.PAID and trip.told_passes_at is not None:
+        notices.boarding_pass(pledge, now)
+
+
+def _way(old: PledgeState, new: PledgeState) -> list[PledgeState]:
+    """The shortest way from one state to another: the money may have gone several steps before we looked.
+
+    Only through states that take up seats. Empty when there is none: the payment is behind the pledge, not ahead.
+    """
+    ways: deque[list[PledgeState]] = deque([[old]])
+    seen = {old}
+    while ways:
+        way = ways.popleft()
+        for step in sorted(PLEDGE.moves[way[-1]]):
+            state = PledgeState(step)
+            if state == new:
+                return [*way[1:], state]
+            if (
+                state not in seen
+                and state in OCCUPYING
+                and state not in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}
+            ):
+                seen.add(state)
+                ways.append([*way, state])
+    return []
+
+
+def carry_on(*, trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> None:
+    """Ask of a locked payment what its trip now needs: a hold once it settles, the money once it is confirmed."""
+    if not pledge.is_live:
+        return
+    if trip.state in {TripState.LAPSED, TripState.CANCELLED}:
+        let_go(trip=trip, pledge=pledge, now=now, why=trip.state)
+        return
+    if pledge.state == PledgeState.BACKED and payment.state == PaymentState.CARD_SAVED:
+        if payment.amount != pledge.amount:
+            payments.change_amount(payment_id=payment.id, amount=pledge.amount, now=now)
+        if trip.state in {TripState.SETTLING, TripState.CONFIRMED}:
+            payments.authorize(payment_id=payment.id, amount=pledge.amount, now=now)
+            move(pledge, PledgeState.AUTHORIZING, now=now, by=None, trip=trip)
+    elif (
+        pledge.state == PledgeState.HELD
+        and payment.state == PaymentState.HELD
+        and trip.state in {TripState.CONFIRMED, TripState.UNDER_WAY}
+    ):
+        payments.capture(payment_id=payment.id, amount=pledge.amount, now=now)
+        move(pledge, PledgeState.CAPTURING, now=now, by=None, trip=trip)
+
+
+def let_go(*, trip: Trip, pledge: Pledge, now: datetime, why: str) -> None:
+    """The trip ended: free a live, locked pledge of it and give everything back. Safe to repeat.
+
+    A pledge whose money is being taken at this moment is left alone; `follow` comes here again when that is known.
+    """
+    if pledge.state == PledgeState.PAID:
+        move(pledge, PledgeState.WITHDRAWING, now=now, by=None, trip=trip, why=why)
+        _refund_all(pledge, why=why, now=now)
+    elif pledge.state != PledgeState.CAPTURING:
+        move(pledge, PledgeState.RELEASED, now=now, by=None, trip=trip, why=why)
+        if pledge.payment_id:
+            payments.release(payment_id=pledge.payment_id, keep_card=False, now=now, why=why)
+
+
+def let_card_rest(*, trip: Trip, pledge: Pledge, now: datetime) -> None:
+    """The trip gathers again: let go a hold that was placed for the decision, but keep the card."""
+    if pledge.state == PledgeState.HELD and pledge.instrument == Instrument.SAVED_CARD:
+        move(pledge, PledgeState.BACKED, now=now, by=None, trip=trip, why="gathering again")
+        payments.release(payment_id=pledge.payment_id, keep_card=True, now=now, why="gathering again")
+
+
+def _give_back(trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> None:
+    """The pledge has ended or is ending: no hold, no card and no money of it may stay with us."""
+    state = PaymentState(payment.state)
+    leaving = pledge.state == PledgeState.WITHDRAWING
+    if state == PaymentState.PAID:
+        if payment.refunded_minor == 0 and pledge.state != PledgeState.REFUNDED:
+            if not leaving:
+                notices.came_late(pledge, now)
+            _refund_all(pledge, why="came_late", now=now)
+        elif leaving and not _refund_pending(payment):
+            move(pledge, PledgeState.REFUNDED, now=now, by=None, trip=trip)
+    elif state == PaymentState.REFUNDED:
+        if leaving:
+            move(pledge, PledgeState.REFUNDED, now=now, by=None, trip=trip)
+    elif state == PaymentState.RELEASED:
+        if leaving:
+            move(pledge, PledgeState.WITHDRAWN, now=now, by=None, trip=trip)
+    elif state not in {PaymentState.RELEASING, PaymentState.CAPTURING}:
+        if not leaving and state in {PaymentState.CARD_SAVED, PaymentState.HELD}:
+            notices.came_late(pledge, now)
+        payments.release(payment_id=payment.id, keep_card=False, now=now, why=f"pledge {pledge.state}")
+
+
+def _refund_pending(payment: Payment) -> bool:
+    return Refund.objects.filter(attempt__payment=payment).exclude(state=RefundState.SUCCEEDED).exists()
+
+
+def _refund_all(pledge: Pledge, *, why: str, now: datetime) -> None:
+    payment = locked_payment(pledge.payment_id)
+    if payment.refundable:
+        payments.refund(payment_id=payment.id, amount=payment.refundable, reason=why, now=now, by=None)
+
+
+def wake(trip: Trip, now: datetime) -> None:
+    """Have the settlement looked at, if something may be due."""
+    full_enough = trip.seats_pledged >= trip.threshold and trip.has_bus
+    if trip.state == TripState.SETTLING or (
+        trip.state == TripState.GATHERING and (full_enough or now >= trip.decides_at)
+    ):
+        later("trips.settle", trip_id=trip.id)
+
+
+def move(
+    pledge: Pledge, to: PledgeState, *, now: datetime, by: User | None, trip: Trip, why: str = ""
+) -> None:
+    """The one place where a pledge changes its state."""
+    also: list[str] = []
+    if to in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}:
+        # A second refusal does not start the grace again.
+        if pledge.card_due_at is None or pledge.card_due_at <= now:
+            pledge.card_asked_at, pledge.card_due_at = now, _card_due(trip, to, now)
+        also += ["card_asked_at", "card_due_at"]
+    elif to in {PledgeState.BACKED, PledgeState.HELD, PledgeState.PAID} and pledge.card_due_at is not None:
+        pledge.card_asked_at = pledge.card_due_at = None
+        also += ["card_asked_at", "card_due_at"]
+    if pledge.is_live and to not in OCCUPYING:
+        pledge.ended_at = now
+        also.append("ended_at")
+    journal.move(pledge, PLEDGE, to, now=now, by=by, why=why, also=tuple(also))
+    if to in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}:
+        notices.card_needs_you(pledge, now)
+
+
+def _card_due(trip: Trip, to: PledgeState, now: datetime) -> datetime:
+    if to == PledgeState.PAYMENT_DUE:
+        return now + timedelta(hours=24)
+    if trip.state == TripState.SETTLING and trip.grace_ends_at and trip.grace_ends_at > now:
+        return trip.grace_ends_at
+    due = now + terms.grace(now, trip.departs_at, rules.current())
+    return min(due, trip.decides_at) if trip.state == TripState.GATHERING and trip.decides_at > now else due
+
+
+# --- time runs out
+
+
+@transaction.atomic
+def expire(*, pledge_id: Any, now: datetime) -> None:
+    """Free the seats of a draft whose time is over, unless its card has come in. Twice is once."""
+    trip, pledge = locked_pledge(pledge_id)
+
+    if pledge.state != PledgeState.DRAFT or pledge.reserved_until > now:
+        return
+    if pledge.payment_id is not None:
+        payment = locked_payment(pledge.payment_id)
+        catch_up(trip=trip, pledge=pledge, payment=payment, now=now)
+        if pledge.state != PledgeState.DRAFT:
+            return  # `follow` is on its way
+
+    move(pledge, PledgeState.EXPIRED, now=now, by=None, trip=trip)
+    if pledge.payment_id is not None:
+        payments.release(payment_id=pledge.payment_id, keep_card=False, now=now, why="expired")
+
+
+@transaction.atomic
+def drop(*, pledge_id: Any, now: datetime) -> None:
+    """Give up on a card that was not mended in time; nothing was taken. While the trip settles, that decides.
+
+    Twice is once.
+    """
+    trip, pledge = locked_pledge(pledge_id)
+
+    if (
+        pledge.state not in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}
+        or trip.state == TripState.SETTLING
+    ):
+        return
+    if pledge.card_due_at is None or pledge.card_due_at > now:
+        return
+    payment = locked_payment(pledge.payment_id)
+    catch_up(trip=trip, pledge=pledge, payment=payment, now=now)
+    if pledge.state not in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}:
+        return  # mended at the last moment; `follow` is on its way
+
+    move(pledge, PledgeState.RELEASED, now=now, by=None, trip=trip, why="no card in time")
+    payments.release(payment_id=payment.id, keep_card=False, now=now, why="no card in time")
+    notices.dropped(pledge, now)
+
+
+@transaction.atomic
+def try_again(*, pledge_id: Any, now: datetime) -> None:
+    """Ask the bank once more without the rider, a day after it said "not now". Once per card; twice is once."""
+    trip, pledge = locked_pledge(pledge_id)
+
+    if pledge.state != PledgeState.NEEDS_CARD or trip.state not in {TripState.SETTLING, TripState.CONFIRMED}:
+        return
+    payment = locked_payment(pledge.payment_id)
+    if payment.state != PaymentState.DECLINED or payment.automatic_tries >= 2:
+        return
+    if payment.decline_code not in _TRY_AGAIN or pledge.card_asked_at is None:
+        return
+    if now < pledge.card_asked_at + timedelta(hours=24):
+        return
+
+    payments.authorize(payment_id=payment.id, amount=pledge.amount, now=now)
+    move(pledge, PledgeState.AUTHORIZING, now=now, by=None, trip=trip, why="asked once more")
+
+
+@transaction.atomic
+def remind_of_card(*, pledge_id: Any, now: datetime) -> None:
+    """Remind a rider whose card is awaited, 24 and 60 hours after the first word. Never the same reminder twice."""
+    _trip, pledge = locked_pledge(pledge_id)
+
+    if pledge.state not in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}:
+        return
+    if pledge.card_asked_at is None or pledge.card_due_at is None or now >= pledge.card_due_at:
+        return
+    for hours in (60, 24):
+        if now >= pledge.card_asked_at + timedelta(hours=hours):
+            notices.card_reminder(pledge, hours, now)
+            return
