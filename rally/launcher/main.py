@@ -12,6 +12,14 @@ from rally.launcher.terminal import CannotStart
 
 PROJECT = Path(__file__).resolve().parents[2]
 
+#: Our own commands and the modules whose `run` they are.
+_OURS = {
+    "audit": "rally.launcher.audit",
+    "demo": "rally.launcher.demo",
+    "servers": "rally.launcher.servers",
+    "test": "rally.launcher.testing",
+    "tool": "rally.launcher.tools",
+}
 #: Commands that need the tools of `requirements-dev.txt`.
 _FOR_DEVELOPERS = {"test", "tool", "audit"}
 #: Django's commands that never open the database; starting it for them would only cost time.
@@ -28,15 +36,12 @@ def main(argv: list[str]) -> int:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _leave)
     try:
-        if os.environ.get("RALLY_MODE") == "production" and command != "tool":
+        if _is_production(command):
             return _production(argv)
         venv.enter(PROJECT, argv, dev=command in _FOR_DEVELOPERS)
-        if command in {"demo", "test", "tool", "audit"}:
-            names = {"demo": "demo", "test": "testing", "tool": "tools", "audit": "audit"}
-            module = importlib.import_module(f"rally.launcher.{names[command]}")
+        if command in _OURS:
+            module = importlib.import_module(_OURS[command])
             return int(module.run(argv[2:]))
-        if command == "servers":
-            return servers.serve()
         return _django_with_servers(argv)
     except CannotStart as problem:
         print(problem, file=sys.stderr)
@@ -47,6 +52,14 @@ def main(argv: list[str]) -> int:
 
 def _leave(number: int, _frame: object) -> None:
     raise SystemExit(128 + number)
+
+
+def _is_production(command: str) -> bool:
+    """Whether somebody else looks after environment and servers: said so, or a database given and nothing said."""
+    mode = os.environ.get("RALLY_MODE")
+    if mode == "production":
+        return command != "tool"  # tools look at the production settings, too
+    return not mode and bool(os.environ.get("DATABASE_URL")) and command not in _OURS
 
 
 def _production(argv: list[str]) -> int:

@@ -181,7 +181,7 @@ def _start_keeper(state: Path, mode: str) -> None:
 _CHILDREN: list[subprocess.Popen[bytes]] = []
 
 
-def serve() -> int:
+def run(_argv: list[str]) -> int:
     """`manage.py servers`: start the servers, print their addresses as shell exports, stay until told to stop."""
     state = state_folder()
     lease = start(state, mode=os.environ.get("RALLY_MODE", "development"))

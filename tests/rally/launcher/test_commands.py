@@ -77,6 +77,27 @@ def test_servers_start_only_for_commands_that_need_them(words: list[str], expect
     assert main._needs_servers(["manage.py", *words]) is expected
 
 
+@pytest.mark.parametrize(
+    ("mode", "database", "command", "expected"),
+    [
+        ("production", "postgres://db/rally", "migrate", True),
+        ("production", "", "demo", True),
+        ("production", "", "tool", False),
+        ("", "postgres://db/rally", "migrate", True),
+        ("", "postgres://db/rally", "demo", False),
+        ("development", "postgres://db/rally", "migrate", False),
+        ("", "", "migrate", False),
+    ],
+)
+def test_production_is_left_to_those_who_run_it(
+    mode: str, database: str, command: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RALLY_MODE", mode)
+    monkeypatch.setenv("DATABASE_URL", database)
+
+    assert main._is_production(command) is expected
+
+
 def test_coverage_shortfalls_name_file_and_lines() -> None:
     def seen(percent: float, *missing: int) -> dict[str, Any]:
         return {"summary": {"percent_covered": percent}, "missing_lines": list(missing)}
