@@ -341,8 +341,8 @@ def pay(call: Call, session: Json, typed: Typed) -> Json:
     method = method_object(call, card, expires=typed.expires, details=details)
     if session["mode"] == "setup":
         setup = call.find("setup_intent", session["setup_intent"])
+        setup["payment_method"] = method["id"]
         if card_of(method).asks != "never":
-            setup["payment_method"] = method["id"]
             intents.ask(call, setup, session["url"])
             return session
         setups.save(call, setup, method, authenticated=False)
