@@ -37,6 +37,10 @@ def main(argv: list[str]) -> int:
             signal.signal(number, _leave)
     try:
         if _is_production(command):
+            if command in _OURS:
+                raise CannotStart(
+                    f"RALLY_MODE is production; {command} is for your own machine and starts servers there."
+                )
             return _production(argv)
         venv.enter(PROJECT, argv, dev=command in _FOR_DEVELOPERS)
         if command in _OURS:
