@@ -52,9 +52,12 @@ function watch(element) {
       return;
     }
     source = new EventSource(liveUrl);
+    let opened = false;
     source.addEventListener("open", () => {
       clearInterval(polling);
       polling = 0;
+      if (opened) soon(); // What happened while the line was down was not told.
+      opened = true;
     });
     source.addEventListener("message", soon);
     for (const name of (element.dataset.liveEvents || "trip,run,news").split(",")) source.addEventListener(name, soon);
