@@ -12,18 +12,10 @@ from payments.sandbox.errors import ApiError, Invalid, refused
 from payments.sandbox.lists import listed
 from payments.sandbox.store import Json
 
-_REFUSES: Final = (
-    "amount_details",
-    "application_fee_amount",
-    "confirmation_token",
-    "customer_account",
-    "excluded_payment_method_types",
-    "hooks",
-    "mandate",
-    "on_behalf_of",
-    "payment_details",
-    "transfer_data",
-)
+_REFUSES: Final = ("amount_details", "excluded_payment_method_types", "hooks", "payment_details")
+_REFUSES_CHANGED: Final = (*_REFUSES, "application_fee_amount", "customer_account", "transfer_data")
+_REFUSES_CONFIRMED: Final = (*_REFUSES, "confirmation_token", "mandate")
+_REFUSES_CREATED: Final = (*_REFUSES_CHANGED, "confirmation_token", "mandate", "on_behalf_of")
 _SPECIAL: Final = (
     "capture_method",
     "request_incremental_authorization",
@@ -126,7 +118,7 @@ def intent_object(call: Call, params: Json, **fields: Any) -> Json:
     }
 
 
-@route("POST", "payment_intents", "PaymentIntentCreateParams", refuses=_REFUSES)
+@route("POST", "payment_intents", "PaymentIntentCreateParams", refuses=_REFUSES_CREATED)
 def create(call: Call, params: Json) -> Json:
     """Make a PaymentIntent and with `confirm` authorize it at once."""
     money.check_amount(params["amount"])
@@ -193,7 +185,7 @@ def _find(call: Call) -> Json:
     return call.find("payment_intent", call.path["id"], param="intent")
 
 
-@route("POST", "payment_intents/{id}", "PaymentIntentUpdateParams", refuses=_REFUSES)
+@route("POST", "payment_intents/{id}", "PaymentIntentUpdateParams", refuses=_REFUSES_CHANGED)
 def update(call: Call, params: Json) -> Json:
     """Change a PaymentIntent. Once money is held or gone only words about it can change."""
     intent = _find(call)
@@ -232,7 +224,7 @@ def update(call: Call, params: Json) -> Json:
     return call.put(intent)
 
 
-@route("POST", "payment_intents/{id}/confirm", "PaymentIntentConfirmParams", refuses=_REFUSES)
+@route("POST", "payment_intents/{id}/confirm", "PaymentIntentConfirmParams", refuses=_REFUSES_CONFIRMED)
 def confirm_call(call: Call, params: Json) -> Json:
     """Authorize a PaymentIntent."""
     intent = _find(call)

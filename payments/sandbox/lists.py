@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from payments.sandbox import schema
 from payments.sandbox.call import Call, public
 from payments.sandbox.errors import Invalid, missing
 from payments.sandbox.store import INDEXED, Json
@@ -125,20 +126,32 @@ def expanded(call: Call, answer: Json, paths: list[str]) -> Json:
 
 def _expand(call: Call, holder: Json, steps: list[str], path: str) -> None:
     name, rest = steps[0], steps[1:]
+    kind = holder.get("object")
     if name not in holder:
         _include(call, holder, name, path)
+    elif isinstance(kind, str) and kind != "list" and not _may_expand(kind, name, holder[name]):
+        raise _dead_end(path)
     value = holder[name]
     if isinstance(value, str):
         found = call.rows.get(value)
         if found is None:
-            raise Invalid(f"This property cannot be expanded ({path}).", param="expand")
+            raise _dead_end(path)
         value = holder[name] = shown(call, found)
     if not rest or value is None:
         return
     for item in value if isinstance(value, list) else [value]:
         if not isinstance(item, dict):
-            raise Invalid(f"This property cannot be expanded ({path}).", param="expand")
+            raise _dead_end(path)
         _expand(call, item, rest, path)
+
+
+def _may_expand(kind: str, name: str, value: Any) -> bool:
+    # What another path has expanded already may be named again.
+    return schema.expandable(kind, name) or isinstance(value, dict | list)
+
+
+def _dead_end(path: str) -> Invalid:
+    return Invalid(f"This property cannot be expanded ({path}).", param="expand")
 
 
 def _include(call: Call, holder: Json, name: str, path: str) -> None:
@@ -156,5 +169,7 @@ def _include(call: Call, holder: Json, name: str, path: str) -> None:
             "has_more": False,
             "url": url,
         }
+    elif isinstance(holder.get("object"), str) and schema.expandable(holder["object"], name):
+        holder[name] = None  # nothing there yet
     else:
-        raise Invalid(f"This property cannot be expanded ({path}).", param="expand")
+        raise _dead_end(path)

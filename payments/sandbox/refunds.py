@@ -131,7 +131,7 @@ def list_refunds(call: Call, params: Json) -> Json:
     return listed(call, "refund", params, filters=("charge", "payment_intent"))
 
 
-@route("GET", "charges/{id}/refunds", "ChargeRefundListParams")
+@route("GET", "charges/{id}/refunds", "ChargeListRefundsParams")
 def list_charge_refunds(call: Call, params: Json) -> Json:
     """Give the refunds of one charge, newest first."""
     charge = call.find("charge", call.path["id"])

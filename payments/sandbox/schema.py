@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from typing import Any, Final, Literal, Union
 
@@ -207,6 +208,14 @@ def sdk_class(name: str) -> Any:
     return getattr(importlib.import_module(package), class_name)
 
 
+@cache
+def expandable(name: str, field: str) -> bool:
+    """Say whether a field of this object holds the id of another object that can take its place."""
+    parts = _parts(_fields(sdk_class(name)).get(field, None))
+    classes = [part for part in parts if isinstance(part, type) and part.__module__.startswith("stripe.")]
+    return str in parts and any(hasattr(cls, "OBJECT_NAME") for cls in classes)
+
+
 def _compare_object(value: Json, path: str, found: list[str]) -> None:
     try:
         cls = sdk_class(str(value["object"]))
@@ -241,7 +250,8 @@ def _compare_fields(value: Json, cls: Any, path: str, found: list[str]) -> None:
     for name, hint in fields.items():
         if name in value:
             _compare(value[name], hint, f"{path}.{name}", found)
-        elif type(None) not in _parts(hint):
+        # Of a deleted object only a stub is left.
+        elif type(None) not in _parts(hint) and not value.get("deleted"):
             found.append(f"{path}.{name}: missing")
 
 
@@ -287,6 +297,8 @@ def _is_a(value: Any, part: Any) -> bool:
         return True
     if typing.get_origin(part) is Literal:
         return value in typing.get_args(part)
+    if part is Decimal:
+        return isinstance(value, str)  # exact numbers travel as text
     if part is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     return isinstance(part, type) and type(value) is part

@@ -12,15 +12,8 @@ from payments.sandbox.intents import ask, check_types, unexpected
 from payments.sandbox.lists import listed
 from payments.sandbox.store import Json
 
-_REFUSES: Final = (
-    "attach_to_self",
-    "confirmation_token",
-    "customer_account",
-    "excluded_payment_method_types",
-    "flow_directions",
-    "on_behalf_of",
-    "single_use",
-)
+_REFUSES: Final = ("attach_to_self", "customer_account", "excluded_payment_method_types", "flow_directions")
+_REFUSES_CREATED: Final = (*_REFUSES, "confirmation_token", "on_behalf_of", "single_use")
 _OPEN: Final = ("requires_payment_method", "requires_confirmation", "requires_action")
 _AUTHENTICATION_FAILED: Final = Decline(
     "setup_intent_authentication_failure",
@@ -68,7 +61,7 @@ def setup_object(call: Call, params: Json, **fields: Any) -> Json:
     }
 
 
-@route("POST", "setup_intents", "SetupIntentCreateParams", refuses=_REFUSES)
+@route("POST", "setup_intents", "SetupIntentCreateParams", refuses=_REFUSES_CREATED)
 def create(call: Call, params: Json) -> Json:
     """Make a SetupIntent and with `confirm` save the card at once."""
     setup = setup_object(call, params)
