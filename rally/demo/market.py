@@ -1,0 +1,184 @@
+"""Making the market: people, companies, a schedule, and trips in every state, played through the real actions."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import cycle, islice
+from random import Random
+from typing import Any
+
+from celery import current_app
+from django.core.management import call_command
+from django.db.models import QuerySet
+
+from operators.models import Operator
+from payments.models import FeedCursor
+from payments.sandbox import runtime
+from rally import clock, outbox, rules
+from rally.demo import cast, fleet, schedule
+from rally.demo import clock as moving
+from rally.demo.play import Cue, Performance, stops_of
+from rally.demo.scenes import ROUTES, SCENES, End, Scene
+from rally.errors import Refusal
+from rally.models import Notice, User
+from rally.models.notices import NoticeState
+from trips.models import Event, Place, Trip
+
+logger = logging.getLogger(__name__)
+
+Say = Callable[[str], Any]
+
+_FIRST_DAY = timedelta(days=30)  # the companies are that old
+_LATER = (End.GATHERING, End.CONFIRMED)
+_AT_ONCE = 10_000
+
+
+def load(*, say: Say) -> None:
+    """Fill the demo. Where the schedule is loaded and has games ahead, nothing is done.
+
+    Once it is over, its games are moved on and new trips gather to them; what has been stays.
+    """
+    now = clock.now()
+    if not schedule.is_over(now):
+        return
+    first_time = not Trip.objects.exists()
+    people = cast.ensure()
+    fellows = cast.fellows()
+    if not Place.objects.exists():
+        say("Towns and their time zones …")
+        call_command("load_places", verbosity=0)
+    weeks = schedule.load(now=now, people=people)
+    say(f"The schedule, moved on by {weeks} weeks." if weeks else "The schedule.")
+    with _in_place():
+        if first_time:
+            with moving.played_from(now - _FIRST_DAY):
+                companies = fleet.ensure(now=clock.now())
+                say(f"{len(companies)} bus companies.")
+                _play(SCENES, now=now, people=people, fellows=fellows, companies=companies, say=say)
+        else:
+            scenes = [scene for scene in SCENES if scene.end in _LATER]
+            _play(scenes, now=now, people=people, fellows=fellows, companies=fleet.ensure(now=now), say=say)
+    say(_summary())
+
+
+def _play(
+    scenes: list[Scene] | tuple[Scene, ...],
+    *,
+    now: datetime,
+    people: dict[str, User],
+    fellows: list[User],
+    companies: dict[str, Operator],
+    say: Say,
+) -> None:
+    """Play all scenes together, deed by deed in the order of time; what falls due in between is done in between."""
+    stage: list[tuple[datetime, int, int, Cue, Performance]] = []
+    taken: set[Any] = set()
+    for place, scene in enumerate(scenes):
+        event = _event_for(scene, now, taken)
+        if event is None:
+            continue
+        taken.add(event.id)
+        performance = Performance(
+            scene=scene,
+            event=event,
+            stops=stops_of(ROUTES[event.venue.name][scene.route]),
+            captain=people[scene.captain] if scene.captain else fellows[-1 - place],
+            riders=_riders(fellows, place),
+            guest=people[scene.aboard] if scene.aboard else None,
+            company=companies.get(scene.bus),
+            chance=Random(f"{place} {scene.to}"),  # noqa: S311 - a market, not a secret
+        )
+        for number, cue in enumerate(performance.cues(now)):
+            heapq.heappush(stage, (cue.at, place, number, cue, performance))
+    total, done, broken = len(stage), 0, set()
+    while stage:
+        at, place, _number, cue, performance = heapq.heappop(stage)
+        _live_until(at)
+        if place not in broken:
+            try:
+                cue.deed()
+            except Refusal as refusal:
+                broken.add(place)
+                logger.warning("demo_market.left_out scene=%s why=%s", performance.scene.to, refusal)
+        done += 1
+        if done % 60 == 0:
+            say(f"Riders join: {100 * done // total} %.")
+    _live_until(now)
+    _forget_the_noise(now)
+
+
+def _live_until(moment: datetime) -> None:
+    """Move this process's clock on, and do on the way what falls due. At the real time nothing is left to move."""
+    while moment > clock.now():
+        due = moving.next_due(clock.now(), moment)
+        if due is None:
+            clock.move(max(timedelta(0), moment - clock.now()))
+            return
+        clock.move(max(timedelta(0), due - clock.now()))
+        moving.work()
+
+
+def _event_for(scene: Scene, now: datetime, taken: set[Any]) -> Event | None:
+    if scene.to not in ROUTES:
+        return schedule.festival(scene.to)
+    nearest, farthest = (timedelta(days=days) for days in scene.days)
+    ahead: QuerySet[Event] = (
+        Event.objects.select_related("venue")
+        .filter(venue__name=scene.to, starts_at__range=(now + nearest, now + farthest))
+        .exclude(home="")
+        .exclude(id__in=taken)
+        .order_by("starts_at")
+    )
+    return ahead.filter(away=scene.opponent).first() or ahead.first()
+
+
+def _riders(fellows: list[User], place: int) -> Iterator[User]:
+    """Fellow riders for one trip, beginning elsewhere for each, so that nobody is everywhere."""
+    return islice(cycle(fellows), place * 37 % len(fellows), None)
+
+
+@contextmanager
+def _in_place() -> Iterator[None]:
+    """Do background work at once and here, mails to made-up riders left out, and the provider's pace lifted."""
+    eager, deliver = current_app.conf.task_always_eager, outbox.deliver
+    pace = rules.current().provider_calls_per_second
+
+    def only_to_the_cast(notice_id: Any, now: datetime) -> None:
+        if not Notice.objects.filter(
+            id=notice_id, recipient__email__endswith="@" + cast.FELLOW_DOMAIN
+        ).exists():
+            deliver(notice_id, now)
+
+    current_app.conf.task_always_eager = True
+    outbox.deliver = only_to_the_cast
+    rules.change("provider_calls_per_second", _AT_ONCE, now=clock.now(), by=None)
+    try:
+        yield
+    finally:
+        current_app.conf.task_always_eager = eager
+        outbox.deliver = deliver
+        rules.change("provider_calls_per_second", pace, now=clock.now(), by=None)
+
+
+def _forget_the_noise(now: datetime) -> None:
+    """What nobody needs to hear again: hundreds of mails to made-up riders, and the provider's news of what we know."""
+    Notice.objects.filter(
+        state=NoticeState.WAITING, due_at__lte=now, recipient__email__endswith="@" + cast.FELLOW_DOMAIN
+    ).update(state=NoticeState.DROPPED)
+    with runtime.current().store.writing() as rows:
+        rows.sql("UPDATE delivery SET state = 'delivered' WHERE state = 'pending'")
+    FeedCursor.objects.update(read_to=now)
+
+
+def _summary() -> str:
+    states = Counter(Trip.objects.values_list("state", flat=True))
+    return (
+        f"{sum(states.values())} trips: "
+        + ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        + "."
+    )
