@@ -1,0 +1,1 @@
+"""Reading what leagues publish: files in, events and complaints out. Nothing here touches the database."""

@@ -1,0 +1,152 @@
+"""Schedules as calendars (.ics, RFC 5545): what leagues publish for phones."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from icalendar import Calendar
+from icalendar.error import BrokenCalendarProperty
+
+from trips.importing import clocks
+from trips.importing.names import fold, tidy
+from trips.importing.rows import (
+    NAME,
+    NUMBER,
+    BadFile,
+    BadRow,
+    FoundEvent,
+    FoundVenue,
+    Once,
+    Problem,
+    Schedule,
+    Venues,
+    pairing,
+)
+
+_AWAY_FIRST = re.compile(r"\s+(?:at|@)(?:\s+|$)", re.IGNORECASE)
+_HOME_FIRST = re.compile(r"\s+(?:vs\.?|v\.?|versus)(?:\s+|$)", re.IGNORECASE)
+#: What may stand round the names: a sign at the front, a note in brackets at the end.
+_SIGNS = re.compile(r"^[^\w(]+|\s*[(\[][^)\]]*[)\]]\s*$")
+_BEGIN = re.compile(r"^BEGIN:VEVENT\s*$", re.IGNORECASE)
+_LONGEST = timedelta(hours=24)
+
+
+def looks_like_one(text: str) -> bool:
+    """Whether the text is a calendar rather than a table."""
+    return text.lstrip().upper().startswith("BEGIN:VCALENDAR")
+
+
+def read(text: str, venues: Venues) -> Schedule:
+    """The events of a calendar, and what is wrong with the others. Raises `BadFile`.
+
+    Lines of problems are those where the event begins. A time without a zone is that of the venue.
+    """
+    try:
+        calendars = Calendar.from_ical(text, multiple=True)
+    except Exception as problem:  # noqa: BLE001 - the parser raises whatever its parts raise
+        raise BadFile(f"The calendar cannot be read: {tidy(str(problem))[:200]}.") from None
+    starts = [number for number, line in enumerate(text.splitlines(), start=1) if _BEGIN.match(line)]
+    parts = [part for calendar in calendars for part in calendar.walk("VEVENT")]
+    if not parts:
+        raise BadFile("The calendar holds no events.")
+    found = Schedule(global_numbers=True)
+    once = Once()
+    for number, part in zip(starts, parts, strict=False):
+        try:
+            uid = _uid(part)
+            once.claim(uid, number, f"the UID {uid[:60]}")
+            found.events.append(_event(part, uid, number, venues))
+        except BadRow as problem:
+            found.problems.append(Problem(number, str(problem)))
+    return found
+
+
+def _uid(part: Any) -> str:
+    uid = tidy(str(part.get("UID") or ""))
+    if not uid:
+        raise BadRow("the UID is missing")
+    if len(uid) > NUMBER:
+        raise BadRow(f"the UID has more than {NUMBER} characters")
+    return uid
+
+
+def _event(part: Any, uid: str, line: int, venues: Venues) -> FoundEvent:
+    if part.get("RRULE") is not None or part.get("RDATE") is not None:
+        raise BadRow("it repeats; list each date as an event of its own")
+    name, home, away = _names(tidy(str(part.get("SUMMARY") or "")))
+    venue = venues.named(tidy(str(part.get("LOCATION") or "")))
+    starts_at = _moment(part, "DTSTART", venue)
+    if starts_at is None:
+        raise BadRow("the start (DTSTART) is missing")
+    return FoundEvent(
+        number=uid,
+        name=name,
+        home=home,
+        away=away,
+        starts_at=clocks.sensible(starts_at),
+        ends_at=_end(part, starts_at, venue),
+        venue=venue,
+        cancelled=str(part.get("STATUS") or "").upper() == "CANCELLED",
+        line=line,
+    )
+
+
+def _names(summary: str) -> tuple[str, str, str]:
+    """Name, home and away of `Away at Home` or `Home vs Away`; any other summary is a name without teams."""
+    summary = _SIGNS.sub("", summary).strip()
+    if not fold(summary):
+        raise BadRow("the name (SUMMARY) is missing")
+    # A leading space, so that "at Packers", whose visitor is missing, is seen for what it is.
+    by_at, by_vs = _AWAY_FIRST.split(f" {summary}"), _HOME_FIRST.split(f" {summary}")
+    # "Packers vs Bills at Lambeau Field" tells the place as well.
+    sides = [*reversed(_HOME_FIRST.split(by_at[0]))] if len(by_vs) == 2 else by_at
+    if len(sides) == 2:
+        away, home = (side.strip() for side in sides)
+        return pairing(home, away), home, away
+    if len(summary) > NAME:
+        raise BadRow(f"the name has more than {NAME} characters")
+    return summary, "", ""
+
+
+def _moment(part: Any, prop: str, venue: FoundVenue) -> datetime | None:
+    value = part.get(prop)
+    if value is None:
+        return None
+    if isinstance(value, list):
+        raise BadRow(f"{prop} stands there more than once")
+    moment = _value(value, prop)
+    if isinstance(moment, date) and not isinstance(moment, datetime):
+        raise BadRow(f"{prop} has a date but no time yet")
+    if not isinstance(moment, datetime):
+        raise BadRow(f"{prop} is no date with a time")
+    named = str(value.params.get("TZID") or "")
+    wall = moment.replace(tzinfo=None)
+    if moment.tzinfo is None or (named and moment.utcoffset() is None):
+        return clocks.to_utc(wall, clocks.zone(named or venue.time_zone))
+    if moment.tzinfo is UTC or not named:
+        return moment.astimezone(UTC)
+    return clocks.to_utc(wall, moment.tzinfo)
+
+
+def _end(part: Any, starts_at: datetime, venue: FoundVenue) -> datetime | None:
+    """The end if the calendar tells one that can be: after the start, within a day."""
+    ends_at = _moment(part, "DTEND", venue) if part.get("DTEND") is not None else None
+    if ends_at is None and part.get("DURATION") is not None:
+        length = _value(part.get("DURATION"), "DURATION")
+        ends_at = starts_at + length if isinstance(length, timedelta) else None
+    if ends_at is None:
+        return None
+    if not timedelta(0) < ends_at - starts_at <= _LONGEST:
+        raise BadRow("it does not end within a day after its start")
+    return ends_at
+
+
+def _value(prop: Any, name: str) -> Any:
+    try:
+        return prop.dt
+    except (AttributeError, BrokenCalendarProperty):
+        raise BadRow(
+            f"{name} cannot be read (“{tidy(str(prop.to_ical(), 'utf-8', 'replace'))[:40]}”)"
+        ) from None
