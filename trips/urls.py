@@ -2,5 +2,23 @@
 
 from django.urls import path
 
+from trips.views import captaining, riding, stream, trip
+
 app_name = "trips"
-urlpatterns: list = []
+urlpatterns = [
+    # riding
+    path("t/<str:code>/", trip.trip, name="trip"),
+    path("t/<str:code>/live/", trip.live, name="trip_live"),
+    path("stream/trips/<str:code>/", stream.stream, name="stream"),
+    path("t/<str:code>/pledge/", riding.make_pledge, name="make_pledge"),
+    path("t/<str:code>/captain/", captaining.captain, name="captain"),
+    path("rides/", riding.rides, name="rides"),
+    path("p/<str:code>/", riding.pledge, name="pledge"),
+    path("p/<str:code>/pay/", riding.pay, name="pay"),
+    path("p/<str:code>/paid/", riding.paid, name="paid"),
+    path("p/<str:code>/leave/", riding.withdraw, name="withdraw"),
+    path("p/<str:code>/seats/", riding.change_seats, name="change_seats"),
+    path("p/<str:code>/trip.ics", riding.calendar, name="calendar"),
+    path("pass/<str:code>/", riding.boarding_pass, name="pass"),
+    path("pass/<str:code>/hand-over/", riding.hand_over, name="hand_over"),
+]

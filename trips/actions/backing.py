@@ -22,9 +22,6 @@ from trips.models.pledges import Instrument
 from trips.queries import terms
 from trips.states import OCCUPYING, PLEDGE, PledgeState, TripState
 
-#: The bank said "not now" rather than "no": worth one more try without the rider.
-_TRY_AGAIN = ("insufficient_funds", "try_again_later", "processing_error", "issuer_not_available")
-
 
 @transaction.atomic
 def follow(*, payment_id: Any, now: datetime) -> None:
@@ -275,11 +272,9 @@ def try_again(*, pledge_id: Any, now: datetime) -> None:
     if pledge.state != PledgeState.NEEDS_CARD or trip.state not in {TripState.SETTLING, TripState.CONFIRMED}:
         return
     payment = locked_payment(pledge.payment_id)
-    if payment.state != PaymentState.DECLINED or payment.automatic_tries >= 2:
+    if payment.state != PaymentState.DECLINED or not payments.may_retry(payment):
         return
-    if payment.decline_code not in _TRY_AGAIN or pledge.card_asked_at is None:
-        return
-    if now < pledge.card_asked_at + timedelta(hours=24):
+    if pledge.card_asked_at is None or now < pledge.card_asked_at + timedelta(hours=24):
         return
 
     payments.authorize(payment_id=payment.id, amount=pledge.amount, now=now)

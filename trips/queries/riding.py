@@ -1,0 +1,98 @@
+"""What riders see: a trip's page, their rides, who joined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Prefetch, Q, QuerySet, Sum
+
+from rally.money import Money
+from trips.models import Pledge, Seat, Stop, Trip
+from trips.states import PLEDGED, PledgeState, TripState
+
+#: It is behind us, whatever came of it.
+_OVER = (TripState.COMPLETED, TripState.CLOSED, TripState.LAPSED, TripState.CANCELLED)
+_LEFT = (PledgeState.EXPIRED, PledgeState.WITHDRAWN, PledgeState.RELEASED, PledgeState.REFUNDED)
+
+
+def trips_for_page() -> QuerySet[Trip]:
+    """Trips with what their page names: event, venue, captain. Anybody who has the code may look."""
+    return Trip.objects.select_related("event__venue", "captain")
+
+
+def stops_with_riders(trip: Trip) -> list[Stop]:
+    """The stops in order; each carries `riders`, the seats pledged there. One query."""
+    boarding = Sum("pledges__seats", filter=Q(pledges__state__in=PLEDGED))
+    stops = list(trip.stops.annotate(riders=boarding).order_by("position"))  # type: ignore[attr-defined]
+    for stop in stops:
+        stop.trip = trip
+    return stops
+
+
+def mine(trip: Trip, user: Any) -> Pledge | None:
+    """This person's live pledge on the trip."""
+    if not user.is_authenticated:
+        return None
+    return trip.pledges.live().filter(rider=user).select_related("stop").first()  # type: ignore[attr-defined,no-any-return]
+
+
+def pledges_for_page() -> QuerySet[Pledge]:
+    """Pledges with what their page names: trip, event, venue, stop, payment, seats."""
+    return Pledge.objects.select_related("trip__event__venue", "stop", "payment", "rider").prefetch_related(
+        Prefetch("passengers", Seat.objects.select_related("holder"))
+    )
+
+
+@dataclass(frozen=True)
+class Rides:
+    """One person's rides: what is ahead, soonest first, and what is behind, latest first."""
+
+    ahead: list[Pledge]
+    behind: list[Pledge]
+    handed: list[Seat]
+    captained: list[Trip]
+
+
+def rides_of(user: Any, limit: int = 50) -> Rides:
+    """Everything of one person, in four queries whatever there is; at most `limit` of each kind."""
+    own = Pledge.objects.visible_to(user).select_related("trip__event__venue", "stop")
+    over = Q(trip__state__in=_OVER) | Q(state__in=_LEFT)
+    handed = Seat.objects.held_by(user).select_related(
+        "pledge__trip__event__venue", "pledge__stop", "pledge__rider"
+    )
+    captained = Trip.objects.filter(captain=user).exclude(state__in=_OVER).select_related("event__venue")
+    return Rides(
+        ahead=list(own.exclude(over).order_by("trip__departs_at")[:limit]),
+        behind=list(own.filter(over).order_by("-trip__departs_at", "-created_at")[:limit]),
+        handed=list(handed.exclude(pledge__state__in=_LEFT).order_by("pledge__trip__departs_at")[:limit]),
+        captained=list(captained.order_by("departs_at")[:limit]),
+    )
+
+
+def who_joined(trip: Trip) -> list[Pledge]:
+    """The pledges a captain sees: rider, stop, seats; nothing about money beyond whether a card is in."""
+    joined = trip.pledges.live().select_related("rider", "stop")  # type: ignore[attr-defined]
+    return list(joined.order_by("stop__position", "created_at"))
+
+
+@dataclass(frozen=True)
+class PricePart:
+    """One part of what the trip costs: its kind and the amount."""
+
+    kind: str
+    amount: Money
+
+
+def price_parts(trip: Trip) -> list[PricePart]:
+    """Why this price: the parts of the cost in the order in which they are explained, exact."""
+    return [
+        PricePart(kind, Money(int(trip.cost_parts[kind]), trip.currency))
+        for kind in ("call_out", "distance", "duty", "platform")
+        if trip.cost_parts.get(kind)
+    ]
+
+
+def price_total(trip: Trip) -> Money:
+    """What the riders must bring together."""
+    return Money.total((part.amount for part in price_parts(trip)), trip.currency)

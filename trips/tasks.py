@@ -1,0 +1,129 @@
+"""Background work of demand. Each task is safe to repeat; the sweeps find what nobody was told of, in batches."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from celery import shared_task
+from django.db.models import F, Q
+
+from payments.actions import checkouts
+from rally import clock, rules
+from trips.actions import backing, reminders, settlement
+from trips.models import Pledge, Trip
+from trips.states import PledgeState, TripState
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+
+
+@shared_task(name="trips.settle")
+def settle(trip_id: str) -> None:
+    """Take one trip as far as it can go now."""
+    settlement.settle(trip_id=trip_id, now=clock.now())
+
+
+@shared_task(name="trips.settle_due")
+def settle_due() -> None:
+    """Trips whose decision is due, that have all they need, or that are being settled; then cards given up on."""
+    now = clock.now()
+    both_bound = Q(seats_supplied__gt=0, seats_pledged__gte=F("threshold"))
+    due = (
+        Trip.objects.filter(
+            Q(state=TripState.GATHERING) & (Q(decides_at__lte=now) | both_bound) | Q(state=TripState.SETTLING)
+        )
+        .order_by("decides_at")
+        .values_list("id", flat=True)[:BATCH]
+    )
+    _each(due, lambda trip_id: settlement.settle(trip_id=trip_id, now=now))
+    _give_up_on_cards(now)
+    _finish_leaving(now)
+
+
+@shared_task(name="trips.expire_drafts")
+def expire_drafts() -> None:
+    """Free the seats of riders who never came back from the checkout, after asking once more whether they did."""
+    now = clock.now()
+    over = (
+        Pledge.objects.filter(state=PledgeState.DRAFT, reserved_until__lte=now)
+        .order_by("reserved_until")
+        .values_list("id", "payment_id")[:BATCH]
+    )
+    for pledge_id, payment_id in over:
+        _each([pledge_id], lambda which, paid=payment_id: _expire(which, paid, now))  # type: ignore[misc]
+
+
+@shared_task(name="trips.remind")
+def remind() -> None:
+    """Seats still needed, cards still awaited, boarding passes for tomorrow."""
+    now = clock.now()
+    numbers = rules.current()
+    awaited = Pledge.objects.filter(
+        state__in=[PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE],
+        card_asked_at__lte=now - timedelta(hours=24),
+    ).order_by("card_due_at")
+    for pledge_id in awaited.values_list("id", flat=True)[:BATCH]:
+        _each([pledge_id], lambda which: backing.try_again(pledge_id=which, now=now))
+        _each([pledge_id], lambda which: backing.remind_of_card(pledge_id=which, now=now))
+
+    tentative = Trip.objects.filter(
+        state=TripState.GATHERING,
+        told_tentative_at=None,
+        decides_at__gt=now,
+        departs_at__lte=now + timedelta(days=numbers.tentative_notice_days_before),
+    )
+    _each(_ids(tentative), lambda trip_id: reminders.still_needed(trip_id=trip_id, now=now))
+    tomorrow = Trip.objects.filter(
+        state=TripState.CONFIRMED,
+        told_passes_at=None,
+        departs_at__lte=now + timedelta(hours=numbers.boarding_pass_hours_before),
+    )
+    _each(_ids(tomorrow), lambda trip_id: reminders.send_passes(trip_id=trip_id, now=now))
+
+
+def _expire(pledge_id: Any, payment_id: Any, now: datetime) -> None:
+    if payment_id is not None:
+        checkouts.come_back(payment_id=payment_id, now=now)
+    backing.expire(pledge_id=pledge_id, now=now)
+
+
+def _give_up_on_cards(now: datetime) -> None:
+    overdue = (
+        Pledge.objects.filter(
+            state__in=[PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE], card_due_at__lte=now
+        )
+        .exclude(trip__state=TripState.SETTLING)
+        .order_by("card_due_at")
+        .values_list("id", "payment_id")[:BATCH]
+    )
+    for pledge_id, payment_id in overdue:
+        _each([pledge_id], lambda which, paid=payment_id: _drop(which, paid, now))  # type: ignore[misc]
+
+
+def _drop(pledge_id: Any, payment_id: Any, now: datetime) -> None:
+    checkouts.come_back(payment_id=payment_id, now=now)
+    backing.drop(pledge_id=pledge_id, now=now)
+
+
+def _finish_leaving(now: datetime) -> None:
+    """A refund that has arrived does not move a payment that was refunded in part: look again."""
+    leaving = Pledge.objects.filter(state=PledgeState.WITHDRAWING).exclude(payment=None).order_by("ended_at")
+    payment_ids = leaving.values_list("payment_id", flat=True)[:BATCH]
+    _each(payment_ids, lambda payment_id: backing.follow(payment_id=payment_id, now=now))
+
+
+def _ids(trips: Any) -> Iterable[Any]:
+    return trips.order_by("departs_at").values_list("id", flat=True)[:BATCH]  # type: ignore[no-any-return]
+
+
+def _each(ids: Iterable[Any], work: Callable[[Any], None]) -> None:
+    """One bad row must not keep the others waiting; it is logged and found again by the next sweep."""
+    for row_id in list(ids):
+        try:
+            work(row_id)
+        except Exception:
+            logger.exception("trips.sweep_failed id=%s", row_id)
