@@ -24,3 +24,10 @@ class NothingToRefund(Refusal):
 
     code = "nothing_to_refund"
     text = _("That is more than was paid.")
+
+
+class DisputeOpen(Refusal):
+    """The payer has complained at the bank, which has taken the money: a refund would pay twice."""
+
+    code = "dispute_open"
+    text = _("This payment is disputed at the bank. Nothing can be refunded until that is decided.")

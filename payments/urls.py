@@ -2,5 +2,7 @@
 
 from django.urls import path
 
+from payments import webhooks
+
 app_name = "payments"
-urlpatterns: list = []
+urlpatterns = [path("webhook/", webhooks.receive, name="webhook")]

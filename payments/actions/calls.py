@@ -1,0 +1,256 @@
+"""How each kind of operation is sent, found again, finished and given up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from payments import gateway
+from payments.actions import journal, sightings, standings
+from payments.gateway import words
+from payments.models import Attempt, Checkout, Customer, Operation, Payee, Payment, Refund, Transfer
+from payments.states import AttemptState, CheckoutState, PaymentState, RefundState, TransferState
+
+
+@dataclass(frozen=True)
+class Call:
+    """One kind of operation.
+
+    `send` makes the call. `find` looks whether it had its effect: the object, or None for "it never happened".
+    `finish` (in a transaction, payment locked) takes over the object; it answers False when the outcome is still open.
+    `give_up` (likewise) settles a clear no; it answers False when only a person can.
+    """
+
+    send: Callable[[Operation], Any]
+    find: Callable[[Operation], Any]
+    finish: Callable[[Operation, Any, datetime], bool]
+    give_up: Callable[[Operation, words.ProviderTrouble, datetime], bool]
+
+
+def _key(operation: Operation) -> str:
+    return operation.key(settings.INSTALL)
+
+
+def _cannot(_operation: Operation, _error: words.ProviderTrouble, _now: datetime) -> bool:
+    return False
+
+
+# ---- payers and pages
+
+
+def _send_customer(operation: Operation) -> words.CustomerSeen:
+    row = Customer.objects.select_related("user").get(id=operation.subject)
+    return gateway.create_customer(
+        email=row.user.email, name=row.user.name, tags=journal.tags(operation), key=_key(operation)
+    )
+
+
+def _find_customer(operation: Operation) -> words.CustomerSeen | None:
+    row = Customer.objects.select_related("user").get(id=operation.subject)
+    return gateway.find_customer(email=row.user.email, op=str(operation.id))
+
+
+def _finish_customer(operation: Operation, seen: words.CustomerSeen, now: datetime) -> bool:
+    sightings.customer(seen, customer_id=operation.subject, now=now)
+    return True
+
+
+def _send_checkout(operation: Operation) -> words.Session:
+    tags = journal.tags(operation, checkout=str(operation.subject))
+    return gateway.create_session(operation.params, tags=tags, key=_key(operation))
+
+
+def _find_checkout(operation: Operation) -> words.Session | None:
+    return gateway.find_session(customer=operation.params["customer"], op=str(operation.id))
+
+
+def _finish_session(_operation: Operation, seen: words.Session, now: datetime) -> bool:
+    sightings.session(seen, now=now)
+    return True
+
+
+def _give_up_checkout(operation: Operation, _error: words.ProviderTrouble, now: datetime) -> bool:
+    """The page was never opened, so nobody can pay on it."""
+    checkout = Checkout.objects.select_related("payment").get(id=operation.subject)
+    checkout.state = CheckoutState.EXPIRED
+    checkout.save(update_fields=["state"])
+    assert operation.payment is not None
+    standings.follow(operation.payment, now=now)
+    return True
+
+
+def _send_expire(operation: Operation) -> words.Session:
+    return gateway.expire_session(operation.target, key=_key(operation))
+
+
+def _find_expired(operation: Operation) -> words.Session | None:
+    seen = gateway.session(operation.target)
+    return None if seen.status == "open" else seen
+
+
+# ---- money of payers
+
+
+def _send_intent(operation: Operation) -> words.Intent:
+    if operation.result:  # it was there, and undecided: the stored answer would not tell what has become of it
+        return gateway.intent(operation.result)
+    return gateway.create_intent(
+        operation.params,
+        at_once=operation.kind == Operation.Kind.CHARGE,
+        tags=journal.tags(operation),
+        key=_key(operation),
+    )
+
+
+def _find_intent(operation: Operation) -> words.Intent | None:
+    return gateway.find_intent(customer=operation.params["customer"], op=str(operation.id))
+
+
+def _finish_intent(operation: Operation, seen: words.Intent, now: datetime) -> bool:
+    sightings.intent(seen, now=now)
+    if seen.status == "waiting":
+        operation.result = seen.id
+        return False
+    return True
+
+
+def _give_up_intent(operation: Operation, error: words.ProviderTrouble, now: datetime) -> bool:
+    """The bank, or the provider, said no: the attempt has failed."""
+    attempt = Attempt.objects.get(id=operation.subject)
+    if attempt.state == AttemptState.PENDING:
+        attempt.state = AttemptState.FAILED
+        decline = error.decline if isinstance(error, words.Declined) else words.Decline(error.code)
+        attempt.decline_code, attempt.advice_code = decline.code[:60], decline.advice[:40]
+        if isinstance(error, words.Declined) and error.intent is not None:
+            attempt.intent, attempt.charge = error.intent.id, error.intent.charge
+        attempt.save()
+    assert operation.payment is not None
+    standings.follow(operation.payment, now=now)
+    return True
+
+
+def _send_capture(operation: Operation) -> words.Intent:
+    return gateway.capture_intent(operation.target, amount=operation.params["amount"], key=_key(operation))
+
+
+def _send_cancel(operation: Operation) -> words.Intent:
+    return gateway.cancel_intent(operation.target, key=_key(operation))
+
+
+def _find_settled(operation: Operation) -> words.Intent | None:
+    seen = gateway.intent(operation.target)
+    return seen if seen.status in ("captured", "canceled", "failed") else None
+
+
+def _finish_settled(_operation: Operation, seen: words.Intent, now: datetime) -> bool:
+    sightings.intent(seen, now=now)
+    return True
+
+
+def _send_refund(operation: Operation) -> words.RefundSeen:
+    return gateway.create_refund(
+        intent_id=operation.target,
+        amount=operation.params["amount"],
+        tags=journal.tags(operation),
+        key=_key(operation),
+    )
+
+
+def _find_refund(operation: Operation) -> words.RefundSeen | None:
+    return next(
+        (each for each in gateway.refunds_of(operation.target) if each.tags.op == str(operation.id)), None
+    )
+
+
+def _finish_refund(_operation: Operation, seen: words.RefundSeen, now: datetime) -> bool:
+    sightings.refund(seen, now=now)
+    return True
+
+
+def _give_up_refund(operation: Operation, _error: words.ProviderTrouble, now: datetime) -> bool:
+    """Nothing went back and the payer is still owed: staff must act (a dispute, a closed card, a refund by hand)."""
+    Refund.objects.filter(id=operation.subject).update(state=RefundState.FAILED)
+    return True
+
+
+# ---- money of payees
+
+
+def _send_account(operation: Operation) -> words.AccountSeen:
+    payee = Payee.objects.get(id=operation.subject)
+    return gateway.create_account(
+        email=payee.email, name=payee.name, tags=journal.tags(operation), key=_key(operation)
+    )
+
+
+def _find_account(operation: Operation) -> words.AccountSeen | None:
+    return gateway.find_account(since=operation.created_at, op=str(operation.id))
+
+
+def _finish_account(_operation: Operation, seen: words.AccountSeen, now: datetime) -> bool:
+    sightings.account(seen, now=now)
+    return True
+
+
+def _send_transfer(operation: Operation) -> words.TransferSeen:
+    return gateway.create_transfer(operation.params, tags=journal.tags(operation), key=_key(operation))
+
+
+def _find_transfer(operation: Operation) -> words.TransferSeen | None:
+    return gateway.find_transfer(group=operation.params["group"], op=str(operation.id))
+
+
+def _finish_transfer(_operation: Operation, seen: words.TransferSeen, now: datetime) -> bool:
+    sightings.transfer(seen, now=now)
+    return True
+
+
+def _give_up_transfer(operation: Operation, _error: words.ProviderTrouble, now: datetime) -> bool:
+    Transfer.objects.filter(id=operation.subject).update(state=TransferState.FAILED)
+    return True
+
+
+def _send_reverse(operation: Operation) -> words.TransferSeen:
+    gateway.reverse_transfer(
+        operation.target,
+        amount=operation.params["amount"],
+        tags=journal.tags(operation),
+        key=_key(operation),
+    )
+    return gateway.transfer(operation.target)
+
+
+def _find_reversed(operation: Operation) -> words.TransferSeen | None:
+    if gateway.find_reversal(operation.target, op=str(operation.id)) is None:
+        return None
+    return gateway.transfer(operation.target)
+
+
+def _give_up_reverse(_operation: Operation, _error: words.ProviderTrouble, _now: datetime) -> bool:
+    """The payee has spent it: what they owe us stays in the books (`operator:receivable`)."""
+    return True
+
+
+KINDS: dict[str, Call] = {
+    Operation.Kind.CUSTOMER: Call(_send_customer, _find_customer, _finish_customer, _cannot),
+    Operation.Kind.CHECKOUT: Call(_send_checkout, _find_checkout, _finish_session, _give_up_checkout),
+    Operation.Kind.EXPIRE_CHECKOUT: Call(_send_expire, _find_expired, _finish_session, _cannot),
+    Operation.Kind.AUTHORIZE: Call(_send_intent, _find_intent, _finish_intent, _give_up_intent),
+    Operation.Kind.CHARGE: Call(_send_intent, _find_intent, _finish_intent, _give_up_intent),
+    Operation.Kind.CAPTURE: Call(_send_capture, _find_settled, _finish_settled, _cannot),
+    Operation.Kind.CANCEL: Call(_send_cancel, _find_settled, _finish_settled, _cannot),
+    Operation.Kind.REFUND: Call(_send_refund, _find_refund, _finish_refund, _give_up_refund),
+    Operation.Kind.ACCOUNT: Call(_send_account, _find_account, _finish_account, _cannot),
+    Operation.Kind.TRANSFER: Call(_send_transfer, _find_transfer, _finish_transfer, _give_up_transfer),
+    Operation.Kind.REVERSE: Call(_send_reverse, _find_reversed, _finish_transfer, _give_up_reverse),
+}
+
+
+def needless(operation: Operation, payment: Payment | None) -> bool:
+    """Whether nobody wants it any more: a bank that was not asked yet need not be asked for a released payment."""
+    asks = operation.kind in (Operation.Kind.AUTHORIZE, Operation.Kind.CHARGE)
+    return asks and payment is not None and payment.state == PaymentState.RELEASING

@@ -1,0 +1,213 @@
+"""Writing the ledger: one function for each thing that happens to money. Each may be called again; it posts once.
+
+Debit comes first, as in the chart of docs/money.md. Called inside the transaction that learns of the event, with the
+payment locked.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from payments.models import Account, Attempt, LedgerTransfer, Payee, Payment, Transfer
+from payments.models.payments import Refund
+
+
+def held(attempt: Attempt, *, now: datetime) -> None:
+    """A bank has set money aside."""
+    _post(
+        f"hold:{attempt.id}",
+        [(Account.HOLD_RIDER, Account.HOLD_CONTRA, attempt.amount_minor)],
+        payment=attempt.payment,
+        now=now,
+    )
+
+
+def no_longer_held(attempt: Attempt, *, now: datetime) -> None:
+    """The hold has ended: captured, released or expired. Nothing if it was never seen."""
+    if LedgerTransfer.objects.filter(event_key=f"hold:{attempt.id}").exists():
+        _post(
+            f"unhold:{attempt.id}",
+            [(Account.HOLD_CONTRA, Account.HOLD_RIDER, attempt.amount_minor)],
+            payment=attempt.payment,
+            now=now,
+        )
+
+
+def captured(attempt: Attempt, *, fee: int, transaction: str, now: datetime) -> None:
+    """We have the money, less the provider's fee."""
+    _post(
+        f"capture:{attempt.id}",
+        [
+            (Account.STRIPE_BALANCE, Account.RIDER_DEPOSIT, attempt.captured_minor),
+            (Account.STRIPE_FEE, Account.STRIPE_BALANCE, fee),
+        ],
+        payment=attempt.payment,
+        transaction=transaction,
+        now=now,
+    )
+
+
+def promised(refund: Refund, *, sources: list[tuple[str, int]], payee: Payee | None, now: datetime) -> None:
+    """A refund was decided. `sources` are the accounts that bear it, with their parts."""
+    _post(
+        f"promise:{refund.id}",
+        [(source, Account.RIDER_REFUND_DUE, part) for source, part in sources],
+        payment=refund.attempt.payment,
+        payee=payee,
+        now=now,
+    )
+
+
+def refunded(refund: Refund, *, amount: int, provider_id: str, transaction: str, now: datetime) -> None:
+    """The refund has left our balance."""
+    _post(
+        f"refund:{provider_id}",
+        [(Account.RIDER_REFUND_DUE, Account.STRIPE_BALANCE, amount)],
+        payment=refund.attempt.payment,
+        transaction=transaction,
+        now=now,
+    )
+
+
+def refund_came_back(refund: Refund, *, amount: int, provider_id: str, transaction: str, now: datetime) -> None:
+    """The card did not take the refund: the money is with us again and still owed."""
+    _post(
+        f"refund_back:{provider_id}",
+        [(Account.STRIPE_BALANCE, Account.RIDER_REFUND_DUE, amount)],
+        payment=refund.attempt.payment,
+        transaction=transaction,
+        now=now,
+    )
+
+
+def earned(payment: Payment, *, payee: Payee, share: int, rest: int, now: datetime) -> None:
+    """The trip has run: the payee has earned `share`, the platform `rest`."""
+    _post(
+        f"earned:{payment.id}",
+        [
+            (Account.RIDER_DEPOSIT, Account.OPERATOR_PAYABLE, share),
+            (Account.RIDER_DEPOSIT, Account.PLATFORM_FEE, rest),
+        ],
+        payment=payment,
+        payee=payee,
+        now=now,
+    )
+
+
+def sent(transfer: Transfer, *, amount: int, transaction: str, now: datetime) -> None:
+    """The payee was paid."""
+    _post(
+        f"transfer:{transfer.id}",
+        [(Account.OPERATOR_PAYABLE, Account.STRIPE_BALANCE, amount)],
+        payment=transfer.payment,
+        payee=transfer.payee,
+        transaction=transaction,
+        now=now,
+    )
+
+
+def taken_back(transfer: Transfer, *, amount: int, provider_id: str, transaction: str, now: datetime) -> None:
+    """The payee gave a part back."""
+    _post(
+        f"reversal:{provider_id}",
+        [(Account.STRIPE_BALANCE, Account.OPERATOR_RECEIVABLE, amount)],
+        payment=transfer.payment,
+        payee=transfer.payee,
+        transaction=transaction,
+        now=now,
+    )
+
+
+def disputed(payment: Payment, *, amount: int, fee: int, transaction: str, now: datetime) -> None:
+    """The bank took the money and a fee until the dispute is decided."""
+    _post(
+        f"dispute:{transaction}",
+        [
+            (Account.DISPUTE_OPEN, Account.STRIPE_BALANCE, amount),
+            (Account.DISPUTE_FEE, Account.STRIPE_BALANCE, fee),
+        ],
+        payment=payment,
+        transaction=transaction,
+        now=now,
+    )
+
+
+def dispute_won(payment: Payment, *, amount: int, fee: int, transaction: str, now: datetime) -> None:
+    """The bank gave the money back, and perhaps the fee."""
+    _post(
+        f"dispute:{transaction}",
+        [
+            (Account.STRIPE_BALANCE, Account.DISPUTE_OPEN, amount),
+            (Account.STRIPE_BALANCE, Account.DISPUTE_FEE, fee),
+        ],
+        payment=payment,
+        transaction=transaction,
+        now=now,
+    )
+
+
+def dispute_lost(payment: Payment, *, dispute: str, amount: int, now: datetime) -> None:
+    """The money of the dispute is gone."""
+    _post(
+        f"dispute_lost:{dispute}",
+        [(Account.LOSS_DISPUTE, Account.DISPUTE_OPEN, amount)],
+        payment=payment,
+        now=now,
+    )
+
+
+def paid_out(*, amount: int, fee: int, currency: str, transaction: str, now: datetime) -> None:
+    """The provider sent `amount` to our bank; below zero, it came back."""
+    way = (Account.BANK, Account.STRIPE_BALANCE)
+    _post(
+        f"payout:{transaction}",
+        [
+            (*(way if amount > 0 else way[::-1]), abs(amount)),
+            (Account.STRIPE_FEE, Account.STRIPE_BALANCE, fee),
+        ],
+        currency=currency,
+        transaction=transaction,
+        now=now,
+    )
+
+
+def balance_of(account: str, *, payment_id: UUID) -> int:
+    """Credits less debits of one account for one payment, in minor units: what a liability still holds."""
+    rows = LedgerTransfer.objects.filter(payment_id=payment_id)
+    credits_ = sum(rows.filter(credit=account).values_list("amount_minor", flat=True))
+    return credits_ - sum(rows.filter(debit=account).values_list("amount_minor", flat=True))
+
+
+def _post(
+    event_key: str,
+    legs: list[tuple[Any, Any, int]],
+    *,
+    now: datetime,
+    payment: Payment | None = None,
+    payee: Payee | None = None,
+    currency: str = "",
+    transaction: str = "",
+) -> None:
+    """Add the legs that are not zero and not there yet."""
+    LedgerTransfer.objects.bulk_create(
+        [
+            LedgerTransfer(
+                event_key=event_key,
+                leg=number,
+                debit=debit,
+                credit=credit,
+                amount_minor=amount,
+                currency=payment.currency if payment else currency,
+                payment=payment,
+                payee=payee,
+                group=payment.group if payment else "",
+                transaction=transaction,
+                occurred_at=now,
+            )
+            for number, (debit, credit, amount) in enumerate(legs, start=1)
+            if amount
+        ],
+        ignore_conflicts=True,  # the same event again
+    )

@@ -1,0 +1,65 @@
+"""Who is paid out: opening them, leading them through the provider's onboarding, and whether they can be paid."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from payments import gateway, locks
+from payments.actions import journal, operations, sightings
+from payments.errors import ProviderUnavailable
+from payments.gateway import words
+from payments.models import Operation, Payee
+
+logger = logging.getLogger(__name__)
+
+
+@transaction.atomic
+def open(*, name: str, email: str, now: datetime) -> Payee:  # noqa: A001 - read as payees.open(…)
+    """A new payee, unknown to the provider until `onboard`. Not idempotent: the caller keeps the row's id."""
+    return Payee.objects.create(
+        name=name[:120], email=email, provider=gateway.provider(), created_at=now
+    )
+
+
+def onboard(*, payee_id: UUID, return_url: str, now: datetime) -> str:
+    """The address at which a payee tells the provider who they are; makes the account first. Outside action.
+
+    Each call gives a fresh address that works for a few minutes; the account is made once. Raises
+    `ProviderUnavailable`.
+    """
+    operation = _account(payee_id, now)
+    if operation is not None:
+        operations.run(operation.id, now=now)
+    payee = Payee.objects.get(id=payee_id)
+    if not payee.account:
+        raise ProviderUnavailable
+    try:
+        return gateway.onboarding_page(payee.account, return_url=return_url)
+    except words.ProviderTrouble as trouble:
+        logger.warning("onboarding.no_page payee=%s error=%s", payee_id, trouble)
+        raise ProviderUnavailable from trouble
+
+
+@transaction.atomic
+def _account(payee_id: UUID, now: datetime) -> Operation | None:
+    payee = locks.locked_payee(payee_id)
+    if payee.account:
+        return None
+    return journal.write(
+        kind=Operation.Kind.ACCOUNT, subject=payee.id, payment=None, params={}, now=now, run=False
+    )
+
+
+def refresh(*, payee_id: UUID, now: datetime) -> None:
+    """Look right now whether a payee can be paid. Harmless to repeat; never raises for trouble of the provider."""
+    account = Payee.objects.values_list("account", flat=True).get(id=payee_id)
+    if not account:
+        return
+    try:
+        sightings.look("account", account, now=now)
+    except words.ProviderTrouble as trouble:
+        logger.warning("account.not_seen payee=%s error=%s", payee_id, trouble)

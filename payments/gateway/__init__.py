@@ -1,0 +1,338 @@
+"""The payment provider in our words: what we can ask of it. The one room that imports `stripe`.
+
+Every function talks to the provider, so none may be called inside a transaction. They raise `words.ProviderTrouble`
+in one of its kinds. Functions that change something take the idempotency `key` and the `tags` written on what they
+make. Amounts are whole minor units, currencies upper case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from payments.gateway import reading, words
+from payments.gateway.line import ask, pages
+from payments.gateway.pace import patient
+
+__all__ = ["patient"]
+
+_INTENT = ["latest_charge.balance_transaction", "payment_method"]
+_SESSION = [*(f"payment_intent.{path}" for path in _INTENT), "setup_intent.payment_method"]
+_REFUND = ["balance_transaction", "failure_balance_transaction"]
+_TRANSFER = ["balance_transaction", "reversals.data.balance_transaction"]
+_CARDS = ["card"]
+
+
+def provider() -> str:
+    """Whose books our calls change: `sandbox`, `test` or `live`."""
+    if settings.SANDBOX:
+        return "sandbox"
+    return "live" if "_live_" in settings.STRIPE_SECRET_KEY[:8] else "test"
+
+
+# ---- payers
+
+
+def create_customer(*, email: str, name: str, tags: dict[str, str], key: str) -> words.CustomerSeen:
+    """Make a payer known."""
+    given = {"email": email, "metadata": tags, **({"name": name} if name else {})}
+    return reading.customer(ask(lambda v1: v1.customers.create(given, _key(key))))
+
+
+def find_customer(*, email: str, op: str) -> words.CustomerSeen | None:
+    """The payer that an operation made, if it did."""
+    return _tagged(lambda v1, page: v1.customers.list({**page, "email": email}), op, reading.customer)
+
+
+# ---- hosted pages
+
+
+def create_session(params: dict[str, Any], *, tags: dict[str, str], key: str) -> words.Session:
+    """Open a hosted page. `params`: mode, customer, amount, currency, description, group, payment, expires_at
+    (Unix time), success_url, cancel_url."""
+    asked: dict[str, Any] = {
+        "allowed_payment_method_types": _CARDS,
+        "customer": params["customer"],
+        "client_reference_id": params["payment"],
+        "success_url": params["success_url"],
+        "cancel_url": params["cancel_url"],
+        "expires_at": params["expires_at"],
+        "metadata": tags,
+        "expand": _SESSION,
+    }
+    if params["mode"] == "save":
+        asked |= {"mode": "setup", "setup_intent_data": {"metadata": tags, "description": params["description"]}}
+    else:
+        intent: dict[str, Any] = {
+            "metadata": tags,
+            "description": params["description"],
+            "transfer_group": params["group"],
+            "capture_method": "manual" if params["mode"] == "hold" else "automatic",
+        }
+        if params["mode"] == "hold":
+            intent["setup_future_usage"] = "off_session"
+        price = {
+            "currency": params["currency"].lower(),
+            "unit_amount": params["amount"],
+            "product_data": {"name": params["description"]},
+        }
+        asked |= {
+            "mode": "payment",
+            "payment_intent_data": intent,
+            "line_items": [{"price_data": price, "quantity": 1}],
+        }
+    return reading.session(ask(lambda v1: v1.checkout.sessions.create(asked, _key(key))))
+
+
+def expire_session(session: str, *, key: str) -> words.Session:
+    """Close a hosted page. Raises `AlreadyMoved` when it is no longer open."""
+    expand = {"expand": _SESSION}
+    return reading.session(ask(lambda v1: v1.checkout.sessions.expire(session, expand, _key(key))))
+
+
+def session(session_id: str) -> words.Session:
+    """A hosted page as it is now."""
+    expand = {"expand": _SESSION}
+    return reading.session(ask(lambda v1: v1.checkout.sessions.retrieve(session_id, expand)))
+
+
+def find_session(*, customer: str, op: str) -> words.Session | None:
+    """The hosted page that an operation opened, if it did."""
+    expand = [f"data.{path}" for path in ("payment_intent", "setup_intent")]
+    found = _tagged(
+        lambda v1, page: v1.checkout.sessions.list({**page, "customer": customer, "expand": expand}),
+        op,
+        reading.session,
+    )
+    return session(found.id) if found is not None else None
+
+
+# ---- money of payers
+
+
+def create_intent(params: dict[str, Any], *, at_once: bool, tags: dict[str, str], key: str) -> words.Intent:
+    """Ask the bank without the payer: a hold, or with `at_once` the money. Raises `Declined`.
+
+    `params`: amount, currency, customer, card, description, group.
+    """
+    asked = {
+        "allowed_payment_method_types": _CARDS,
+        "amount": params["amount"],
+        "currency": params["currency"].lower(),
+        "customer": params["customer"],
+        "payment_method": params["card"],
+        "description": params["description"],
+        "transfer_group": params["group"],
+        "capture_method": "automatic" if at_once else "manual",
+        "off_session": True,
+        "confirm": True,
+        "metadata": tags,
+        "expand": _INTENT,
+    }
+    return reading.intent(ask(lambda v1: v1.payment_intents.create(asked, _key(key))))
+
+
+def intent(intent_id: str) -> words.Intent:
+    """An attempt as it is now."""
+    expand = {"expand": _INTENT}
+    return reading.intent(ask(lambda v1: v1.payment_intents.retrieve(intent_id, expand)))
+
+
+def find_intent(*, customer: str, op: str) -> words.Intent | None:
+    """The attempt that an operation made, if it did."""
+    found = _tagged(
+        lambda v1, page: v1.payment_intents.list({**page, "customer": customer}), op, reading.intent
+    )
+    return intent(found.id) if found is not None else None
+
+
+def capture_intent(intent_id: str, *, amount: int, key: str) -> words.Intent:
+    """Take held money, once; the rest of the hold is released. Raises `AlreadyMoved`."""
+    asked = {"amount_to_capture": amount, "expand": _INTENT}
+    return reading.intent(ask(lambda v1: v1.payment_intents.capture(intent_id, asked, _key(key))))
+
+
+def cancel_intent(intent_id: str, *, key: str) -> words.Intent:
+    """Release a hold. Raises `AlreadyMoved`."""
+    asked = {"cancellation_reason": "requested_by_customer", "expand": _INTENT}
+    return reading.intent(ask(lambda v1: v1.payment_intents.cancel(intent_id, asked, _key(key))))
+
+
+def create_refund(*, intent_id: str, amount: int, tags: dict[str, str], key: str) -> words.RefundSeen:
+    """Give captured money back to the card that paid."""
+    asked = {"payment_intent": intent_id, "amount": amount, "metadata": tags, "expand": _REFUND}
+    return reading.refund(ask(lambda v1: v1.refunds.create(asked, _key(key))))
+
+
+def refund(refund_id: str) -> words.RefundSeen:
+    """A refund as it is now."""
+    expand = {"expand": _REFUND}
+    return reading.refund(ask(lambda v1: v1.refunds.retrieve(refund_id, expand)))
+
+
+def refunds_of(intent_id: str) -> list[words.RefundSeen]:
+    """Every refund of one attempt, whoever made it."""
+    expand = [f"data.{path}" for path in _REFUND]
+    found = pages(lambda v1, page: v1.refunds.list({**page, "payment_intent": intent_id, "expand": expand}))
+    return [reading.refund(each) for each in found]
+
+
+def dispute(dispute_id: str) -> words.DisputeSeen:
+    """A dispute as it is now."""
+    return reading.dispute(ask(lambda v1: v1.disputes.retrieve(dispute_id)))
+
+
+# ---- money of payees
+
+
+def create_account(*, email: str, name: str, tags: dict[str, str], key: str) -> words.AccountSeen:
+    """Make an account that can be paid once its owner has told who they are."""
+    asked = {
+        "type": "express",
+        "email": email,
+        "business_profile": {"name": name},
+        "capabilities": {"transfers": {"requested": True}},
+        "metadata": tags,
+    }
+    return reading.account(ask(lambda v1: v1.accounts.create(asked, _key(key))))
+
+
+def account(account_id: str) -> words.AccountSeen:
+    """An account as it is now."""
+    return reading.account(ask(lambda v1: v1.accounts.retrieve(account_id)))
+
+
+def find_account(*, since: datetime, op: str) -> words.AccountSeen | None:
+    """The account that an operation made, if it did."""
+    created = {"gte": int(since.timestamp())}
+    return _tagged(lambda v1, page: v1.accounts.list({**page, "created": created}), op, reading.account)
+
+
+def onboarding_page(account_id: str, *, return_url: str) -> str:
+    """The address at which a payee tells the provider who they are. Works once, for a few minutes; makes nothing."""
+    asked = {
+        "account": account_id,
+        "refresh_url": return_url,
+        "return_url": return_url,
+        "type": "account_onboarding",
+    }
+    return str(ask(lambda v1: v1.account_links.create(asked))["url"])
+
+
+def create_transfer(params: dict[str, Any], *, tags: dict[str, str], key: str) -> words.TransferSeen:
+    """Send a part of one charge on. `params`: amount, currency, account, charge, group."""
+    asked = {
+        "amount": params["amount"],
+        "currency": params["currency"].lower(),
+        "destination": params["account"],
+        "source_transaction": params["charge"],
+        "transfer_group": params["group"],
+        "metadata": tags,
+        "expand": _TRANSFER,
+    }
+    return reading.transfer(ask(lambda v1: v1.transfers.create(asked, _key(key))))
+
+
+def transfer(transfer_id: str) -> words.TransferSeen:
+    """A transfer as it is now."""
+    expand = {"expand": _TRANSFER}
+    return reading.transfer(ask(lambda v1: v1.transfers.retrieve(transfer_id, expand)))
+
+
+def find_transfer(*, group: str, op: str) -> words.TransferSeen | None:
+    """The transfer that an operation made, if it did."""
+    found = _tagged(
+        lambda v1, page: v1.transfers.list({**page, "transfer_group": group}), op, reading.transfer
+    )
+    return transfer(found.id) if found is not None else None
+
+
+def reverse_transfer(
+    transfer_id: str, *, amount: int, tags: dict[str, str], key: str
+) -> words.ReversalSeen:
+    """Take a part of a transfer back. Fails when the account has spent it."""
+    asked = {"amount": amount, "metadata": tags, "expand": ["balance_transaction"]}
+    return reading.reversal(ask(lambda v1: v1.transfers.reversals.create(transfer_id, asked, _key(key))))
+
+
+def find_reversal(transfer_id: str, *, op: str) -> words.ReversalSeen | None:
+    """The reversal that an operation made, if it did."""
+    found = _tagged(
+        lambda v1, page: v1.transfers.reversals.list(
+            transfer_id, {**page, "expand": ["data.balance_transaction"]}
+        ),
+        op,
+        reading.reversal,
+    )
+    return found
+
+
+# ---- what happened
+
+
+def payout(payout_id: str) -> words.PayoutSeen:
+    """A payout to our own bank as it is now."""
+    expand = {"expand": _REFUND}
+    return reading.payout(ask(lambda v1: v1.payouts.retrieve(payout_id, expand)))
+
+
+def events_since(since: datetime) -> Iterator[words.EventSeen]:
+    """What happened from then on, newest first; the provider remembers 30 days."""
+    created = {"gte": int(since.timestamp())}
+    for thing in pages(lambda v1, page: v1.events.list({**page, "created": created})):
+        yield reading.event(thing)
+
+
+def verified_event(body: bytes, signature: str, secrets: Sequence[str]) -> words.EventSeen | None:
+    """The event in a webhook's raw body if one of our secrets signed it within the last five minutes, else None.
+
+    Talks to nobody.
+    """
+    import json
+
+    import stripe
+
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return None
+    for secret in secrets:
+        try:
+            stripe.WebhookSignature.verify_header(text, signature, secret, stripe.Webhook.DEFAULT_TOLERANCE)
+            return reading.event(json.loads(text))
+        except (stripe.SignatureVerificationError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return None
+
+
+def books(*, since: datetime | None = None) -> words.Books:
+    """The provider's own books, for the comparison with ours. Reads everything; not for a request."""
+    balance = ask(lambda v1: v1.balance.retrieve())
+    created = {"created": {"gte": int(since.timestamp())}} if since else {}
+    lines = pages(lambda v1, page: v1.balance_transactions.list({**page, **created}))
+    held = pages(lambda v1, page: v1.payment_intents.list({**page, **created}))
+    return words.Books(
+        balance=sum(part["amount"] for name in ("available", "pending") for part in balance[name]),
+        bookings={line["id"]: line["net"] for line in lines},
+        capturable=sum(each["amount_capturable"] for each in held),
+    )
+
+
+# ---- inside
+
+
+def _key(key: str) -> dict[str, str]:
+    return {"idempotency_key": key}
+
+
+def _tagged(
+    call: Callable[[Any, dict[str, Any]], Any], op: str, read: Callable[[dict[str, Any]], Any]
+) -> Any:
+    """The newest object of a list that carries the operation's tag. Lists, not Search: Search lags behind."""
+    for thing in pages(call):
+        if (thing.get("metadata") or {}).get("op") == op:
+            return read(thing)
+    return None

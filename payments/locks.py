@@ -1,0 +1,28 @@
+"""How rows of money are locked: payments by primary key, then what hangs on them, then the ledger's inserts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from payments.models import Payee, Payment
+
+
+def locked_payment(payment_id: UUID | str) -> Payment:
+    """The payment, held until this transaction ends. Raises `Payment.DoesNotExist`.
+
+    Without it an answer of the provider and a new wish (release while authorizing, capture while the hold lapses)
+    would each decide by what the other is about to change. Attempts, checkouts, refunds and operations of a payment
+    change only while it is held.
+    """
+    return Payment.objects.select_for_update().get(id=payment_id)
+
+
+def locked_payments(payment_ids: Iterable[UUID | str]) -> list[Payment]:
+    """These payments, locked in the order of their keys so that two settlements cannot wait for each other."""
+    return list(Payment.objects.select_for_update().filter(id__in=list(payment_ids)).order_by("id"))
+
+
+def locked_payee(payee_id: UUID | str) -> Payee:
+    """The payee, held until this transaction ends: one account each, whoever asks first."""
+    return Payee.objects.select_for_update().get(id=payee_id)

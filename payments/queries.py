@@ -1,0 +1,272 @@
+"""Reads over money: what is held, what a group of payments came to, balances, and what must always be true of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet, Sum
+
+from payments.gateway.words import Books
+from payments.models import (
+    Account,
+    Attempt,
+    InboxEvent,
+    LedgerTransfer,
+    Operation,
+    Payment,
+    Refund,
+    Transfer,
+)
+from payments.states import (
+    UNKNOWN,
+    AttemptState,
+    InboxState,
+    OperationState,
+    PaymentState,
+    RefundState,
+    TransferState,
+)
+from rally.money import Money
+
+# ---- what the apps above ask
+
+
+def held_amounts(payment_ids: Iterable[UUID]) -> dict[UUID, Money]:
+    """What banks hold for each of these payments; those that hold nothing are left out."""
+    rows = (
+        Attempt.objects.filter(payment_id__in=list(payment_ids), state=AttemptState.HELD, unwanted=False)
+        .values_list("payment_id", "payment__currency")
+        .annotate(held=Sum("amount_minor"))
+    )
+    return {payment_id: Money(held, currency) for payment_id, currency, held in rows}
+
+
+def outstanding(group: str) -> bool:
+    """Whether an answer of the provider is outstanding for any payment of the group: unknown is not "no"."""
+    return Payment.objects.filter(group=group, state__in=UNKNOWN).exists()
+
+
+@dataclass(frozen=True)
+class TripMoney:
+    """What the payments of one group came to."""
+
+    captured: Money
+    refunded: Money  #: promised back, arrived or not
+    fee: Money  #: the provider's
+    paid_out: Money  #: sent to payees and not taken back
+
+
+def trip_money(group: str, currency: str = "USD") -> TripMoney:
+    """What was captured, given back, kept by the provider and paid out for one group of payments."""
+    sums = Payment.objects.filter(group=group).aggregate(c=Sum("captured_minor"), r=Sum("refunded_minor"))
+    sent = Transfer.objects.filter(payment__group=group, state=TransferState.PAID).aggregate(
+        a=Sum("amount_minor"), r=Sum("reversed_minor")
+    )
+    return TripMoney(
+        captured=Money(sums["c"] or 0, currency),
+        refunded=Money(sums["r"] or 0, currency),
+        fee=Money(-balance(Account.STRIPE_FEE, group=group), currency),
+        paid_out=Money((sent["a"] or 0) - (sent["r"] or 0), currency),
+    )
+
+
+# ---- what staff must see
+
+
+def stuck_operations() -> QuerySet[Operation]:
+    """Operations that a person must look at, oldest first."""
+    return Operation.objects.filter(state=OperationState.STUCK).order_by("created_at")
+
+
+def still_owed() -> QuerySet[Refund]:
+    """Refunds that failed: the payer is owed the money and nothing is under way."""
+    return Refund.objects.filter(state=RefundState.FAILED).select_related("attempt__payment").order_by("created_at")
+
+
+def unread_events() -> QuerySet[InboxEvent]:
+    """Events that could not be read."""
+    return InboxEvent.objects.filter(state=InboxState.FAILED).order_by("received_at")
+
+
+# ---- balances
+
+
+def balance(account: str, **of: Any) -> int:
+    """Credits less debits of an account in minor units, of all rows or of those with these values.
+
+    Liabilities and income come out positive, assets and expenses negative.
+    """
+    rows = LedgerTransfer.objects.filter(**of)
+    sums = rows.aggregate(
+        credit=Sum("amount_minor", filter=Q(credit=account)), debit=Sum("amount_minor", filter=Q(debit=account))
+    )
+    return (sums["credit"] or 0) - (sums["debit"] or 0)
+
+
+def balances() -> dict[str, int]:
+    """Credits less debits of every account that was ever used."""
+    sums: Counter[str] = Counter()
+    for debit, credit, amount in LedgerTransfer.objects.values_list("debit", "credit").annotate(
+        amount=Sum("amount_minor")
+    ):
+        sums[debit] -= amount
+        sums[credit] += amount
+    return dict(sums)
+
+
+def _by_payment(account: str) -> dict[UUID | None, int]:
+    sums: Counter[UUID | None] = Counter()
+    for field, sign in (("credit", 1), ("debit", -1)):
+        rows = LedgerTransfer.objects.filter(**{field: account}).values_list("payment_id")
+        for payment_id, amount in rows.annotate(amount=Sum("amount_minor")):
+            sums[payment_id] += sign * amount
+    return {payment_id: amount for payment_id, amount in sums.items() if amount}
+
+
+# ---- what must always be true (docs/money.md, "Invariants"). Each answers the differences; none is the wish.
+
+
+def l1_balanced() -> list[str]:
+    """Debits equal credits in each currency: all accounts together hold nothing."""
+    found = LedgerTransfer.objects.values_list("currency").annotate(amount=Sum("amount_minor"))
+    whole = sum(balances().values())
+    return [f"all accounts of {[currency for currency, _ in found]} add up to {whole}"] if whole else []
+
+
+def l2_balance_agrees(books: Books) -> list[str]:
+    """Our clearing account holds what the provider says it keeps for us, available and pending."""
+    ours = -balance(Account.STRIPE_BALANCE)
+    return [] if ours == books.balance else [f"stripe:balance is {ours}, the provider says {books.balance}"]
+
+
+def l3_lines_agree(books: Books) -> list[str]:
+    """Each line in the provider's books is one event in ours with the same sum, and the other way round."""
+    ours: Counter[str] = Counter()
+    lines = LedgerTransfer.objects.exclude(transaction="").values_list(
+        "transaction", "debit", "credit", "amount_minor"
+    )
+    for transaction, debit, credit, amount in lines:
+        ours[transaction] += amount if debit == Account.STRIPE_BALANCE else 0
+        ours[transaction] -= amount if credit == Account.STRIPE_BALANCE else 0
+    wrong = [f"{key}: ours {ours[key]}, theirs {books.bookings[key]}" for key in ours.keys() & books.bookings.keys()
+             if ours[key] != books.bookings[key]]  # fmt: skip
+    missing = [f"{key}: not in our books" for key in books.bookings.keys() - ours.keys()]
+    return sorted([*wrong, *missing, *(f"{key}: only in our books" for key in ours.keys() - books.bookings.keys())])
+
+
+def l4_nobody_pays_twice() -> list[str]:
+    """Per payment 0 ≤ refunded ≤ captured ≤ agreed, at most one capture that counts, and at most one live hold."""
+    wrong = []
+    for payment in Payment.objects.prefetch_related("attempts"):
+        wanted = [each for each in payment.attempts.all() if not each.unwanted]
+        taken = [each for each in wanted if each.state == AttemptState.CAPTURED]
+        if not 0 <= payment.refunded_minor <= payment.captured_minor <= payment.amount_minor:
+            wrong.append(f"{payment}: {payment.refunded_minor} of {payment.captured_minor} of {payment.amount_minor}")
+        if len(taken) > 1:
+            wrong.append(f"{payment}: {len(taken)} captures")
+    return wrong
+
+
+def l5_deposits_are_for_paid() -> list[str]:
+    """We hold a deposit only for a payment that is paid."""
+    states = dict(Payment.objects.values_list("id", "state"))
+    return [
+        f"payment {payment_id} is {states[payment_id]} and its deposit is {amount}"
+        for payment_id, amount in _by_payment(Account.RIDER_DEPOSIT).items()
+        if payment_id and (amount < 0 or states[payment_id] != PaymentState.PAID)
+    ]
+
+
+def l6_released_holds_nothing() -> list[str]:
+    """A released payment has kept nothing and holds nothing, but for what is on its way back."""
+    released = Payment.objects.filter(state=PaymentState.RELEASED)
+    kept = [f"{each}: kept {each.captured}" for each in released.exclude(captured_minor=0)]
+    canceling = Operation.objects.filter(kind=Operation.Kind.CANCEL).exclude(state=OperationState.DONE)
+    held = Attempt.objects.filter(payment__in=released, state=AttemptState.HELD)
+    return kept + [f"{each.payment}: holds" for each in held.exclude(id__in=canceling.values("subject"))]
+
+
+def l7_payees_get_no_more() -> list[str]:
+    """Per payment: what was sent less what was taken back, and what the payee owes, is within what was kept."""
+    wrong = []
+    owed = _by_payment(Account.OPERATOR_RECEIVABLE)
+    for sent in Transfer.objects.filter(state=TransferState.PAID).select_related("payment"):
+        net = sent.amount_minor - sent.reversed_minor + owed.get(sent.payment_id, 0)
+        if net > sent.payment.refundable.minor:
+            wrong.append(f"{sent.payment}: {net} sent of {sent.payment.refundable}")
+    return wrong
+
+
+def l8_holds_agree(books: Books) -> list[str]:
+    """Our memo of holds is what banks hold for us."""
+    ours = -balance(Account.HOLD_RIDER)
+    return [] if ours == books.capturable else [f"hold:rider is {ours}, the provider says {books.capturable}"]
+
+
+def l9_nothing_waits_for_long(*, now: datetime, days: int = 10) -> list[str]:
+    """Promised refunds and open disputes end; what has not moved for days is a task for staff."""
+    stale = []
+    for account in (Account.RIDER_REFUND_DUE, Account.DISPUTE_OPEN):
+        for payment_id in _by_payment(account):
+            rows = LedgerTransfer.objects.filter(Q(debit=account) | Q(credit=account), payment_id=payment_id)
+            newest = rows.order_by("-occurred_at").values_list("occurred_at", flat=True)[0]
+            if newest < now - timedelta(days=days):
+                stale.append(f"payment {payment_id}: {account} since {newest:%Y-%m-%d}")
+    return stale
+
+
+def l10_kept_sums_agree() -> list[str]:
+    """What payments keep as sums is what their rows and the ledger say, once the provider's lines are in."""
+    booked = {
+        UUID(key.removeprefix("capture:"))
+        for key in LedgerTransfer.objects.filter(event_key__startswith="capture:").values_list(
+            "event_key", flat=True
+        )
+    }
+    taken: Counter[UUID] = Counter()
+    for attempt in Attempt.objects.filter(state=AttemptState.CAPTURED, id__in=booked):
+        taken[attempt.payment_id] += attempt.captured_minor
+    ledger: Counter[UUID | None] = Counter()
+    rows = LedgerTransfer.objects.filter(debit=Account.STRIPE_BALANCE, credit=Account.RIDER_DEPOSIT)
+    for payment_id, amount in rows.values_list("payment_id", "amount_minor"):
+        ledger[payment_id] += amount
+    wrong = [f"payment {key}: attempts {taken[key]}, ledger {ledger[key]}" for key in taken.keys() | ledger.keys()
+             if key and taken[key] != ledger[key]]  # fmt: skip
+    for payment in Payment.objects.all():
+        wanted = Attempt.objects.filter(payment=payment, unwanted=False)
+        promised = Refund.objects.filter(attempt__in=wanted)
+        kept = sum(wanted.values_list("captured_minor", flat=True)) - sum(
+            promised.values_list("amount_minor", flat=True)
+        )
+        if kept != payment.captured_minor - payment.refunded_minor:
+            wrong.append(f"{payment}: keeps {payment.captured_minor - payment.refunded_minor}, rows say {kept}")
+    return wrong
+
+
+def check_ledger(books: Books | None = None, *, now: datetime | None = None) -> dict[str, list[str]]:
+    """Every invariant that is broken, by name, with its differences; empty when all is well.
+
+    With the provider's `books` (`payments.actions.audits.books`) ours are compared with theirs; with `now`, ages too.
+    """
+    checks: dict[str, Callable[[], list[str]]] = {
+        "L1": l1_balanced,
+        "L4": l4_nobody_pays_twice,
+        "L5": l5_deposits_are_for_paid,
+        "L6": l6_released_holds_nothing,
+        "L7": l7_payees_get_no_more,
+        "L10": l10_kept_sums_agree,
+    }
+    if books is not None:
+        checks |= {
+            "L2": lambda: l2_balance_agrees(books),
+            "L3": lambda: l3_lines_agree(books),
+            "L8": lambda: l8_holds_agree(books),
+        }
+    if now is not None:
+        checks["L9"] = lambda: l9_nothing_waits_for_long(now=now)
+    return {name: differences for name, check in checks.items() if (differences := check())}
