@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import stripe
@@ -187,7 +188,7 @@ def test_a_session_lives_between_30_minutes_and_a_day(bench: Bench, minutes: int
         ({"discounts": [{"coupon": "x"}]}, "discounts"),
     ],
 )
-def test_what_makes_no_sense_is_refused(bench: Bench, more: dict[str, object], param: str) -> None:
+def test_what_makes_no_sense_is_refused(bench: Bench, more: dict[str, Any], param: str) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refused:
         bench.session(**more)
     assert refused.value.param == param

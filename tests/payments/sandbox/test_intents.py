@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import stripe
 
-from payments.sandbox.cards import CARDS
+from payments.sandbox.cards import CARDS, Card
 from tests.payments.sandbox.bench import Bench
 
 DAY = 24 * 3600
@@ -200,7 +202,13 @@ def test_a_strangers_card_cannot_be_used(bench: Bench) -> None:
 
 def test_a_card_without_customer_is_used_up_by_one_payment(bench: Bench) -> None:
     card = bench.client.v1.payment_methods.create({"type": "card", "card": {"token": "tok_visa"}}).id
-    once = {"amount": 4200, "currency": "usd", "payment_method": card, "confirm": True, "off_session": True}
+    once: Any = {
+        "amount": 4200,
+        "currency": "usd",
+        "payment_method": card,
+        "confirm": True,
+        "off_session": True,
+    }
     assert bench.client.v1.payment_intents.create(once).status == "succeeded"
     with pytest.raises(stripe.InvalidRequestError) as again:
         bench.client.v1.payment_intents.create(once)
@@ -219,10 +227,7 @@ def test_a_held_intent_keeps_its_amount_and_takes_new_metadata(bench: Bench) -> 
 @pytest.mark.parametrize(
     "card", [card for card in CARDS if card.decline and not card.saves], ids=lambda card: card.last4
 )
-def test_each_declining_card_says_why(bench: Bench, card: object) -> None:
-    from payments.sandbox.cards import Card
-
-    assert isinstance(card, Card)
+def test_each_declining_card_says_why(bench: Bench, card: Card) -> None:
     assert card.decline is not None
     with pytest.raises(stripe.CardError) as declined:
         bench.client.v1.payment_intents.create(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 import stripe
@@ -12,7 +13,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from payments.sandbox import runtime
+from payments.sandbox.clock import VirtualClock
 from payments.sandbox.core import Sandbox
+from payments.sandbox.faults import Faults
 from payments.sandbox.transport import InProcess
 from rally import clock
 from tests.payments.sandbox.bench import Bench
@@ -25,9 +28,6 @@ def pages(settings: Settings) -> Bench:
     """The sandbox that the pages use."""
     sandbox: Sandbox = runtime.current()
     client = stripe.StripeClient("sk_test_bench", http_client=InProcess(sandbox), max_network_retries=0)
-    from payments.sandbox.clock import VirtualClock
-    from payments.sandbox.faults import Faults
-
     return Bench(sandbox=sandbox, clock=VirtualClock(clock.now()), faults=Faults(), client=client)
 
 
@@ -42,7 +42,7 @@ def _path(address: str | None) -> str:
     return "/" + address.split("/", 3)[3]
 
 
-def _submit(browser: Client, path: str, fields: dict[str, str], *, page: str | None = None) -> object:
+def _submit(browser: Client, path: str, fields: dict[str, str], *, page: str | None = None) -> Any:
     """Get the page, take its token and send the form."""
     text = browser.get(page or path).content.decode()
     found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', text)
@@ -69,7 +69,7 @@ def test_a_customer_pays(pages: Bench, browser: Client) -> None:
 
     done = _submit(browser, _path(session.url), GOOD)
 
-    assert (done.status_code, done["Location"]) == (303, f"https://rally.example/back?session={session.id}")  # type: ignore[attr-defined,index]
+    assert (done.status_code, done["Location"]) == (303, f"https://rally.example/back?session={session.id}")
     assert pages.client.v1.checkout.sessions.retrieve(session.id).status == "complete"
     again = browser.get(_path(session.url))
     assert (again.status_code, "checkout is complete" in again.content.decode()) == (410, True)
@@ -80,7 +80,7 @@ def test_a_card_is_saved(pages: Bench, browser: Client) -> None:
     text = browser.get(_path(session.url)).content.decode()
     assert "Save card" in text
     assert "You may be charged up to $42." in text
-    assert _submit(browser, _path(session.url), GOOD).status_code == 303  # type: ignore[attr-defined]
+    assert _submit(browser, _path(session.url), GOOD).status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -104,15 +104,15 @@ def test_a_bad_card_is_answered_in_place(
     session = pages.session()
     fields = {**GOOD, **typed}
     answer = _submit(browser, _path(session.url), fields)
-    text = unescape(answer.content.decode())  # type: ignore[attr-defined]
-    assert answer.status_code == 422  # type: ignore[attr-defined]
+    text = unescape(answer.content.decode())
+    assert answer.status_code == 422
     assert words in text
     assert f'value="{GOOD["name"]}"' in text
     assert f'value="{fields["expiry"]}"' in text
     if fields["number"]:
         assert f'value="{fields["number"]}"' not in text
     assert f'value="{fields["cvc"]}"' not in text
-    assert _submit(browser, _path(session.url), GOOD).status_code == 303  # type: ignore[attr-defined]
+    assert _submit(browser, _path(session.url), GOOD).status_code == 303
 
 
 def test_a_form_without_its_token_is_refused(pages: Bench, browser: Client) -> None:
@@ -126,12 +126,12 @@ def test_a_card_that_asks_leads_by_3d_secure(pages: Bench, browser: Client, mode
     session = pages.session() if mode == "payment" else pages.setup_session()
     card = {**GOOD, "number": "4000 0027 6000 3184"}
     asked = _submit(browser, _path(session.url), card)
-    bank = asked["Location"]  # type: ignore[index]
-    assert asked.status_code == 303  # type: ignore[attr-defined]
+    bank = asked["Location"]
+    assert asked.status_code == 303
     assert "Is this you?" in browser.get(bank).content.decode()
 
     failed = _submit(browser, bank, {"answer": "fail"})
-    assert (failed.status_code, failed["Location"]) == (303, _path(session.url))  # type: ignore[attr-defined,index]
+    assert (failed.status_code, failed["Location"]) == (303, _path(session.url))
     assert "unable to authenticate" in browser.get(_path(session.url)).content.decode()
     assert browser.get(bank).status_code == 410
 
@@ -140,7 +140,7 @@ def test_a_card_that_asks_leads_by_3d_secure(pages: Bench, browser: Client, mode
     assert (passed.status_code, passed["Location"]) == (
         303,
         f"https://rally.example/back?session={session.id}",
-    )  # type: ignore[attr-defined,index]
+    )
 
 
 def test_3d_secure_outside_checkout_goes_on_to_the_return_address(pages: Bench, browser: Client) -> None:
@@ -159,7 +159,7 @@ def test_3d_secure_outside_checkout_goes_on_to_the_return_address(pages: Bench, 
         f"https://rally.example/done?a=1&payment_intent={waiting.id}"
         f"&payment_intent_client_secret={waiting.client_secret}&redirect_status=succeeded"
     )
-    assert passed["Location"] == expected  # type: ignore[index]
+    assert passed["Location"] == expected
 
 
 def test_an_expired_checkout_says_so(pages: Bench, browser: Client) -> None:
@@ -187,7 +187,7 @@ def test_an_operator_finishes_onboarding(pages: Bench, browser: Client) -> None:
     )
     assert "Lakeshore Lines" in browser.get(_path(link.url)).content.decode()
     done = _submit(browser, _path(link.url), {})
-    assert (done.status_code, done["Location"]) == (303, "https://rally.example/operator/money/")  # type: ignore[attr-defined,index]
+    assert (done.status_code, done["Location"]) == (303, "https://rally.example/operator/money/")
     assert pages.client.v1.accounts.retrieve(account.id).payouts_enabled is True
     assert browser.get(f"/sandbox/onboarding/{account.id}/onb_other/").status_code == 404
 
@@ -223,10 +223,10 @@ def test_the_dashboard_refunds_and_disputes(pages: Bench, browser: Client) -> No
     first, second = (str(getattr(pages.paid().latest_charge, "id", "")) for _ in range(2))
     page = f"/sandbox/objects/{first}/"
     made = _submit(browser, f"{page}refund/", {}, page=page)
-    assert made.status_code == 302  # type: ignore[attr-defined]
+    assert made.status_code == 302
     assert pages.client.v1.charges.retrieve(first).refunded is True
     again = _submit(browser, f"/sandbox/objects/{first}/refund/", {}, page=f"/sandbox/objects/{second}/")
-    assert (again.status_code, "already been refunded" in again.content.decode()) == (409, True)  # type: ignore[attr-defined]
+    assert (again.status_code, "already been refunded" in again.content.decode()) == (409, True)
     _submit(browser, f"/sandbox/objects/{second}/dispute/", {}, page=f"/sandbox/objects/{second}/")
     assert pages.client.v1.charges.retrieve(second).disputed is True
 
@@ -238,9 +238,7 @@ def test_what_is_not_there_is_404(pages: Bench, browser: Client, path: str) -> N
     assert browser.get(f"/sandbox/{path}").status_code == 404
 
 
-def test_in_production_only_staff_look_around(
-    pages: Bench, browser: Client, settings: Settings
-) -> None:
+def test_in_production_only_staff_look_around(pages: Bench, browser: Client, settings: Settings) -> None:
     charge = str(getattr(pages.paid().latest_charge, "id", ""))
     session = pages.session()
     settings.PRODUCTION = True

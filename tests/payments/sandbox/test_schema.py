@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import stripe
 
-from payments.sandbox import core, schema
+from payments.sandbox import schema
 from payments.sandbox.call import API_VERSION, ROUTES
+from payments.sandbox.lists import shown
 from tests.payments.sandbox.bench import Bench
 
 
@@ -99,7 +100,7 @@ def test_every_object_is_as_the_sdk_knows_it(bench: Bench) -> None:
             for object_id in ids:
                 body = call.rows.get(object_id)
                 assert body is not None
-                answer = core.shown(call, body)
+                answer = shown(call, body)
                 found += schema.differences(answer)
                 if body["object"] == "event":
                     found += schema.differences(answer["data"]["object"])
