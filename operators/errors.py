@@ -65,7 +65,9 @@ class HoursExceeded(Refusal):
 
     code = "hours_exceeded"
     field = "driver"
-    text = _("That makes %(hours)s of %(what)s for %(driver)s without a rest of 8 hours; at most %(most)s are allowed.")
+    text = _(
+        "That makes %(hours)s of %(what)s for %(driver)s without a rest of 8 hours; at most %(most)s are allowed."
+    )
 
 
 class TripTaken(Refusal):

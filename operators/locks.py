@@ -13,7 +13,11 @@ def locked_run(run_id: UUID) -> Run:
     Two phones at the door, and the driver's "leave now" against a late scan, would otherwise cross. Whoever also needs
     the trip takes `trips.locks.locked_trip` first.
     """
-    return Run.objects.select_for_update(of=("self",)).select_related("trip", "operator", "driver").get(id=run_id)
+    return (
+        Run.objects.select_for_update(of=("self",))
+        .select_related("trip", "operator", "driver")
+        .get(id=run_id)
+    )
 
 
 def locked_operator(operator_id: UUID) -> Operator:

@@ -13,6 +13,17 @@ class OperatorState(TextChoices):
     SUSPENDED = "suspended", _("Suspended")
 
 
+OPERATOR = table(
+    "operator",
+    OperatorState,
+    OperatorState.ACTIVE,
+    {
+        OperatorState.ACTIVE: {OperatorState.SUSPENDED},
+        OperatorState.SUSPENDED: {OperatorState.ACTIVE},
+    },
+)
+
+
 class Role(TextChoices):
     """What a member does in the company."""
 

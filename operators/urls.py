@@ -1,6 +1,34 @@
-"""Addresses of supply."""
+"""Addresses of supply: the office of a bus company."""
 
 from django.urls import path
 
+from operators.views import board, companies, fleet, money, papers, people, running
+
 app_name = "operators"
-urlpatterns: list = []
+urlpatterns = [
+    path("", companies.home, name="home"),
+    path("register/", companies.register, name="register"),
+    path("company/", companies.change, name="company"),
+    path("choose/", companies.choose, name="choose"),
+    path("board/", board.board, name="board"),
+    path("trips/<str:code>/", board.trip, name="trip"),
+    path("trips/<str:code>/commit/", board.commit, name="commit"),
+    path("fleet/", fleet.fleet, name="fleet"),
+    path("fleet/add/", fleet.add, name="add_vehicle"),
+    path("fleet/<uuid:vehicle_id>/", fleet.vehicle, name="vehicle"),
+    path("fleet/<uuid:vehicle_id>/retire/", fleet.retire, name="retire"),
+    path("people/", people.people, name="people"),
+    path("people/add/", people.add, name="add_person"),
+    path("people/<uuid:member_id>/", people.person, name="person"),
+    path("people/<uuid:member_id>/deactivate/", people.deactivate, name="deactivate"),
+    path("papers/", papers.papers, name="papers"),
+    path("runs/", running.runs, name="runs"),
+    path("runs/<str:code>/", running.run, name="run"),
+    path("runs/<str:code>/change/", running.change, name="change_run"),
+    path("runs/<str:code>/withdraw/", running.withdraw, name="withdraw_run"),
+    path("runs/<str:code>/manifest/", running.manifest, name="manifest"),
+    path("runs/<str:code>/manifest.csv", running.manifest_csv, name="manifest_csv"),
+    path("money/", money.money, name="money"),
+    path("money/onboard/", money.onboard, name="onboard"),
+    path("money/onboarded/", money.onboarded, name="onboarded"),
+]

@@ -52,7 +52,13 @@ class Load:
 
 
 def plan(
-    *, depot: Point, first_stop: Point, departs_at: datetime, returns_at: datetime, distance_km: int, rules: Rules
+    *,
+    depot: Point,
+    first_stop: Point,
+    departs_at: datetime,
+    returns_at: datetime,
+    distance_km: int,
+    rules: Rules,
 ) -> Duty:
     """The plan of a trip for a bus from `depot`: the trip's own times with an empty leg before and after.
 

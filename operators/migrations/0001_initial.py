@@ -8,92 +8,190 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Boarding',
+            name="Boarding",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('leg', models.CharField(choices=[('outbound', 'Outbound'), ('return', 'Return')], max_length=8)),
-                ('at', models.DateTimeField(help_text='on the device')),
-                ('received_at', models.DateTimeField()),
-                ('device', models.CharField(blank=True, max_length=60)),
-                ('undone_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "leg",
+                    models.CharField(choices=[("outbound", "Outbound"), ("return", "Return")], max_length=8),
+                ),
+                ("at", models.DateTimeField(help_text="on the device")),
+                ("received_at", models.DateTimeField()),
+                ("device", models.CharField(blank=True, max_length=60)),
+                ("undone_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Member',
+            name="Member",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('role', models.CharField(choices=[('owner', 'Owner'), ('dispatcher', 'Dispatcher'), ('driver', 'Driver')], max_length=10)),
-                ('active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("owner", "Owner"), ("dispatcher", "Dispatcher"), ("driver", "Driver")],
+                        max_length=10,
+                    ),
+                ),
+                ("active", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Operator',
+            name="Operator",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('code', models.CharField(default=rally.codes.short, max_length=12, unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('email', models.EmailField(help_text='for bookings and statements', max_length=254)),
-                ('phone', models.CharField(help_text='answered on the day', max_length=32)),
-                ('base_name', models.CharField(help_text='town of the depot', max_length=120)),
-                ('latitude', models.FloatField()),
-                ('longitude', models.FloatField()),
-                ('time_zone', models.CharField(max_length=64)),
-                ('usdot', models.CharField(blank=True, max_length=12, verbose_name='USDOT number')),
-                ('state', models.CharField(choices=[('active', 'Active'), ('suspended', 'Suspended')], default='active', max_length=10)),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("code", models.CharField(default=rally.codes.short, max_length=12, unique=True)),
+                ("name", models.CharField(max_length=120)),
+                ("email", models.EmailField(help_text="for bookings and statements", max_length=254)),
+                ("phone", models.CharField(help_text="answered on the day", max_length=32)),
+                ("base_name", models.CharField(help_text="town of the depot", max_length=120)),
+                ("latitude", models.FloatField()),
+                ("longitude", models.FloatField()),
+                ("time_zone", models.CharField(max_length=64)),
+                ("usdot", models.CharField(blank=True, max_length=12, verbose_name="USDOT number")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("active", "Active"), ("suspended", "Suspended")],
+                        default="active",
+                        max_length=10,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Paper',
+            name="Paper",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('insurance', 'Insurance of the vehicle'), ('licence', 'Passenger carrier licence of the company'), ('driving', 'Driving licence with passenger endorsement')], max_length=10)),
-                ('number', models.CharField(max_length=60)),
-                ('valid_from', models.DateField()),
-                ('expires_on', models.DateField(help_text='the last day on which it holds')),
-                ('refused', models.BooleanField(default=False, help_text='staff looked at it and it does not count')),
-                ('refused_why', models.CharField(blank=True, max_length=200)),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("insurance", "Insurance of the vehicle"),
+                            ("licence", "Passenger carrier licence of the company"),
+                            ("driving", "Driving licence with passenger endorsement"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("number", models.CharField(max_length=60)),
+                ("valid_from", models.DateField()),
+                ("expires_on", models.DateField(help_text="the last day on which it holds")),
+                (
+                    "refused",
+                    models.BooleanField(default=False, help_text="staff looked at it and it does not count"),
+                ),
+                ("refused_why", models.CharField(blank=True, max_length=200)),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('code', models.CharField(default=rally.codes.short, max_length=12, unique=True)),
-                ('state', models.CharField(choices=[('committed', 'Committed'), ('confirmed', 'Confirmed'), ('boarding', 'Boarding'), ('outbound', 'On the way there'), ('at_event', 'At the event'), ('returning', 'On the way back'), ('completed', 'Completed'), ('withdrawn', 'Withdrawn'), ('failed', 'Failed'), ('replaced', 'Replaced')], default='committed', max_length=10)),
-                ('period', django.contrib.postgres.fields.ranges.DateTimeRangeField(help_text='from leaving the depot to being back there')),
-                ('seats', models.PositiveSmallIntegerField(help_text='of the vehicle when it was committed')),
-                ('pay_minor', models.PositiveIntegerField(default=0, help_text='earned, once completed')),
-                ('currency', models.CharField(default='USD', max_length=3)),
-                ('committed_at', models.DateTimeField()),
-                ('started_at', models.DateTimeField(null=True)),
-                ('arrived_at', models.DateTimeField(null=True)),
-                ('return_started_at', models.DateTimeField(null=True)),
-                ('completed_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("code", models.CharField(default=rally.codes.short, max_length=12, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("committed", "Committed"),
+                            ("confirmed", "Confirmed"),
+                            ("boarding", "Boarding"),
+                            ("outbound", "On the way there"),
+                            ("at_event", "At the event"),
+                            ("returning", "On the way back"),
+                            ("completed", "Completed"),
+                            ("withdrawn", "Withdrawn"),
+                            ("failed", "Failed"),
+                            ("replaced", "Replaced"),
+                        ],
+                        default="committed",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "period",
+                    django.contrib.postgres.fields.ranges.DateTimeRangeField(
+                        help_text="from leaving the depot to being back there"
+                    ),
+                ),
+                ("seats", models.PositiveSmallIntegerField(help_text="of the vehicle when it was committed")),
+                ("pay_minor", models.PositiveIntegerField(default=0, help_text="earned, once completed")),
+                ("currency", models.CharField(default="USD", max_length=3)),
+                ("committed_at", models.DateTimeField()),
+                ("started_at", models.DateTimeField(null=True)),
+                ("arrived_at", models.DateTimeField(null=True)),
+                ("return_started_at", models.DateTimeField(null=True)),
+                ("completed_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Vehicle',
+            name="Vehicle",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(help_text='what the company calls it', max_length=60)),
-                ('plate', models.CharField(max_length=20)),
-                ('vehicle_class', models.CharField(choices=[('coach', 'Coach, 56 seats'), ('mini', 'Mini-coach, 28 seats'), ('van', 'Van, 14 seats')], max_length=8)),
-                ('seats', models.PositiveSmallIntegerField(validators=[django.core.validators.MinValueValidator(4), django.core.validators.MaxValueValidator(90)])),
-                ('wheelchair_spaces', models.PositiveSmallIntegerField(default=0)),
-                ('amenities', models.CharField(blank=True, max_length=200)),
-                ('active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(help_text="what the company calls it", max_length=60)),
+                ("plate", models.CharField(max_length=20)),
+                (
+                    "vehicle_class",
+                    models.CharField(
+                        choices=[
+                            ("coach", "Coach, 56 seats"),
+                            ("mini", "Mini-coach, 28 seats"),
+                            ("van", "Van, 14 seats"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "seats",
+                    models.PositiveSmallIntegerField(
+                        validators=[
+                            django.core.validators.MinValueValidator(4),
+                            django.core.validators.MaxValueValidator(90),
+                        ]
+                    ),
+                ),
+                ("wheelchair_spaces", models.PositiveSmallIntegerField(default=0)),
+                ("amenities", models.CharField(blank=True, max_length=200)),
+                ("active", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField()),
             ],
         ),
     ]

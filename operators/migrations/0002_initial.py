@@ -8,154 +8,292 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('operators', '0001_initial'),
-        ('payments', '0001_initial'),
-        ('trips', '0001_initial'),
+        ("operators", "0001_initial"),
+        ("payments", "0001_initial"),
+        ("trips", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='boarding',
-            name='by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="boarding",
+            name="by",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddField(
-            model_name='boarding',
-            name='seat',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='boardings', to='trips.seat'),
+            model_name="boarding",
+            name="seat",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="boardings", to="trips.seat"
+            ),
         ),
         migrations.AddField(
-            model_name='member',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to=settings.AUTH_USER_MODEL),
+            model_name="member",
+            name="user",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="memberships",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='operator',
-            name='payee',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.payee'),
+            model_name="operator",
+            name="payee",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="payments.payee"
+            ),
         ),
         migrations.AddField(
-            model_name='member',
-            name='operator',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='members', to='operators.operator'),
+            model_name="member",
+            name="operator",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="members", to="operators.operator"
+            ),
         ),
         migrations.AddField(
-            model_name='paper',
-            name='member',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='papers', to='operators.member'),
+            model_name="paper",
+            name="member",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="papers",
+                to="operators.member",
+            ),
         ),
         migrations.AddField(
-            model_name='paper',
-            name='operator',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='papers', to='operators.operator'),
+            model_name="paper",
+            name="operator",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="papers", to="operators.operator"
+            ),
         ),
         migrations.AddField(
-            model_name='run',
-            name='driver',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='operators.member'),
+            model_name="run",
+            name="driver",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="runs", to="operators.member"
+            ),
         ),
         migrations.AddField(
-            model_name='run',
-            name='next_stop',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='trips.stop'),
+            model_name="run",
+            name="next_stop",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="trips.stop"
+            ),
         ),
         migrations.AddField(
-            model_name='run',
-            name='operator',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='operators.operator'),
+            model_name="run",
+            name="operator",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="runs", to="operators.operator"
+            ),
         ),
         migrations.AddField(
-            model_name='run',
-            name='trip',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='trips.trip'),
+            model_name="run",
+            name="trip",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="runs", to="trips.trip"
+            ),
         ),
         migrations.AddField(
-            model_name='boarding',
-            name='run',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='boardings', to='operators.run'),
+            model_name="boarding",
+            name="run",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="boardings", to="operators.run"
+            ),
         ),
         migrations.AddField(
-            model_name='vehicle',
-            name='operator',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='vehicles', to='operators.operator'),
+            model_name="vehicle",
+            name="operator",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="vehicles", to="operators.operator"
+            ),
         ),
         migrations.AddField(
-            model_name='run',
-            name='vehicle',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='operators.vehicle'),
+            model_name="run",
+            name="vehicle",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="runs", to="operators.vehicle"
+            ),
         ),
         migrations.AddField(
-            model_name='paper',
-            name='vehicle',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='papers', to='operators.vehicle'),
+            model_name="paper",
+            name="vehicle",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="papers",
+                to="operators.vehicle",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='operator',
-            constraint=models.CheckConstraint(condition=models.Q(('latitude__range', (-90, 90)), ('longitude__range', (-180, 180))), name='operator_on_earth'),
+            model_name="operator",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("latitude__range", (-90, 90)), ("longitude__range", (-180, 180))),
+                name="operator_on_earth",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='operator',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['active', 'suspended'])), name='operator_state_known'),
+            model_name="operator",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["active", "suspended"])), name="operator_state_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='member',
-            constraint=models.UniqueConstraint(fields=('operator', 'user'), name='member_once'),
+            model_name="member",
+            constraint=models.UniqueConstraint(fields=("operator", "user"), name="member_once"),
         ),
         migrations.AddConstraint(
-            model_name='member',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['owner', 'dispatcher', 'driver'])), name='member_role_known'),
+            model_name="member",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("role__in", ["owner", "dispatcher", "driver"])), name="member_role_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='boarding',
-            constraint=models.UniqueConstraint(condition=models.Q(('undone_at', None)), fields=('seat', 'leg'), name='boarding_once'),
+            model_name="boarding",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("undone_at", None)), fields=("seat", "leg"), name="boarding_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='boarding',
-            constraint=models.CheckConstraint(condition=models.Q(('leg__in', ['outbound', 'return'])), name='boarding_leg_known'),
+            model_name="boarding",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("leg__in", ["outbound", "return"])), name="boarding_leg_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='vehicle',
-            constraint=models.UniqueConstraint(models.F('operator'), django.db.models.functions.text.Upper('plate'), name='vehicle_plate_once'),
+            model_name="vehicle",
+            constraint=models.UniqueConstraint(
+                models.F("operator"),
+                django.db.models.functions.text.Upper("plate"),
+                name="vehicle_plate_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='vehicle',
-            constraint=models.CheckConstraint(condition=models.Q(('seats__gte', 4), ('seats__lte', 90)), name='vehicle_seats_sensible'),
+            model_name="vehicle",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("seats__gte", 4), ("seats__lte", 90)), name="vehicle_seats_sensible"
+            ),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['operator', 'state'], name='run_operator_state'),
+            model_name="run",
+            index=models.Index(fields=["operator", "state"], name="run_operator_state"),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['at_event', 'boarding', 'committed', 'completed', 'confirmed', 'failed', 'outbound', 'replaced', 'returning', 'withdrawn'])), name='run_state_known'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "at_event",
+                            "boarding",
+                            "committed",
+                            "completed",
+                            "confirmed",
+                            "failed",
+                            "outbound",
+                            "replaced",
+                            "returning",
+                            "withdrawn",
+                        ],
+                    )
+                ),
+                name="run_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(condition=models.Q(('state__in', ['committed', 'confirmed', 'boarding', 'outbound', 'at_event', 'returning', 'completed'])), expressions=[('vehicle', '='), ('period', '&&')], name='run_vehicle_not_twice'),
+            model_name="run",
+            constraint=django.contrib.postgres.constraints.ExclusionConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "committed",
+                            "confirmed",
+                            "boarding",
+                            "outbound",
+                            "at_event",
+                            "returning",
+                            "completed",
+                        ],
+                    )
+                ),
+                expressions=[("vehicle", "="), ("period", "&&")],
+                name="run_vehicle_not_twice",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(condition=models.Q(('state__in', ['committed', 'confirmed', 'boarding', 'outbound', 'at_event', 'returning', 'completed'])), expressions=[('driver', '='), ('period', '&&')], name='run_driver_not_twice'),
+            model_name="run",
+            constraint=django.contrib.postgres.constraints.ExclusionConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "committed",
+                            "confirmed",
+                            "boarding",
+                            "outbound",
+                            "at_event",
+                            "returning",
+                            "completed",
+                        ],
+                    )
+                ),
+                expressions=[("driver", "="), ("period", "&&")],
+                name="run_driver_not_twice",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['committed', 'confirmed', 'boarding', 'outbound', 'at_event', 'returning', 'completed'])), fields=('trip',), name='run_one_live_per_trip'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "committed",
+                            "confirmed",
+                            "boarding",
+                            "outbound",
+                            "at_event",
+                            "returning",
+                            "completed",
+                        ],
+                    )
+                ),
+                fields=("trip",),
+                name="run_one_live_per_trip",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='paper',
-            constraint=models.CheckConstraint(condition=models.Q(('expires_on__gte', models.F('valid_from'))), name='paper_dates_in_order'),
+            model_name="paper",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("expires_on__gte", models.F("valid_from"))), name="paper_dates_in_order"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='paper',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['insurance', 'licence', 'driving'])), name='paper_kind_known'),
+            model_name="paper",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["insurance", "licence", "driving"])), name="paper_kind_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='paper',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'insurance'), ('member__isnull', True), ('vehicle__isnull', False)), models.Q(('kind', 'licence'), ('member__isnull', True), ('vehicle__isnull', True)), models.Q(('kind', 'driving'), ('member__isnull', False), ('vehicle__isnull', True)), _connector='OR'), name='paper_belongs'),
+            model_name="paper",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "insurance"), ("member__isnull", True), ("vehicle__isnull", False)),
+                    models.Q(("kind", "licence"), ("member__isnull", True), ("vehicle__isnull", True)),
+                    models.Q(("kind", "driving"), ("member__isnull", False), ("vehicle__isnull", True)),
+                    _connector="OR",
+                ),
+                name="paper_belongs",
+            ),
         ),
     ]

@@ -7,43 +7,54 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('operators', '0002_initial'),
-        ('trips', '0001_initial'),
+        ("operators", "0002_initial"),
+        ("trips", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='run',
-            name='run_driver_not_twice',
+            model_name="run",
+            name="run_driver_not_twice",
         ),
         migrations.AddField(
-            model_name='boarding',
-            name='undone_by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="boarding",
+            name="undone_by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='paper',
-            name='warned_at',
-            field=models.DateTimeField(help_text='when the company was told that it runs out', null=True),
+            model_name="paper",
+            name="warned_at",
+            field=models.DateTimeField(help_text="when the company was told that it runs out", null=True),
         ),
         migrations.AddField(
-            model_name='run',
-            name='booked_at',
-            field=models.DateTimeField(help_text='when its pay was booked', null=True),
+            model_name="run",
+            name="booked_at",
+            field=models.DateTimeField(help_text="when its pay was booked", null=True),
         ),
         migrations.AddField(
-            model_name='run',
-            name='drive_minutes',
-            field=models.PositiveSmallIntegerField(default=0, help_text='at the wheel, there and back with the empty legs'),
+            model_name="run",
+            name="drive_minutes",
+            field=models.PositiveSmallIntegerField(
+                default=0, help_text="at the wheel, there and back with the empty legs"
+            ),
             preserve_default=False,
         ),
         migrations.AddField(
-            model_name='run',
-            name='person',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="run",
+            name="person",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.RunSQL(
             "UPDATE operators_run SET person_id = (SELECT user_id FROM operators_member WHERE id = driver_id);"
@@ -51,40 +62,93 @@ class Migration(migrations.Migration):
             migrations.RunSQL.noop,
         ),
         migrations.AlterField(
-            model_name='run',
-            name='person',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="run",
+            name="person",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddIndex(
-            model_name='paper',
-            index=models.Index(condition=models.Q(('refused', False), ('warned_at', None)), fields=['expires_on'], name='paper_to_warn_of'),
+            model_name="paper",
+            index=models.Index(
+                condition=models.Q(("refused", False), ("warned_at", None)),
+                fields=["expires_on"],
+                name="paper_to_warn_of",
+            ),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('booked_at', None), ('state', 'completed')), fields=['completed_at'], name='run_unbooked'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(("booked_at", None), ("state", "completed")),
+                fields=["completed_at"],
+                name="run_unbooked",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='boarding',
-            constraint=models.UniqueConstraint(fields=('seat', 'leg', 'at', 'device'), name='boarding_same_tap_once'),
+            model_name="boarding",
+            constraint=models.UniqueConstraint(
+                fields=("seat", "leg", "at", "device"), name="boarding_same_tap_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='paper',
-            constraint=models.CheckConstraint(condition=models.Q(('refused', False), models.Q(('refused_why', ''), _negated=True), _connector='OR'), name='paper_refused_with_reason'),
+            model_name="paper",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("refused", False), models.Q(("refused_why", ""), _negated=True), _connector="OR"
+                ),
+                name="paper_refused_with_reason",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(condition=models.Q(('state__in', ['committed', 'confirmed', 'boarding', 'outbound', 'at_event', 'returning', 'completed'])), expressions=[('person', '='), ('period', '&&')], name='run_driver_not_twice'),
+            model_name="run",
+            constraint=django.contrib.postgres.constraints.ExclusionConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "committed",
+                            "confirmed",
+                            "boarding",
+                            "outbound",
+                            "at_event",
+                            "returning",
+                            "completed",
+                        ],
+                    )
+                ),
+                expressions=[("person", "="), ("period", "&&")],
+                name="run_driver_not_twice",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['outbound', 'at_event', 'returning', 'completed']), _negated=True), ('started_at__isnull', False), _connector='OR'), name='run_under_way_has_times'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("state__in", ["outbound", "at_event", "returning", "completed"]), _negated=True
+                    ),
+                    ("started_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="run_under_way_has_times",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'completed'), _negated=True), ('completed_at__isnull', False), _connector='OR'), name='run_completed_has_time'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "completed"), _negated=True),
+                    ("completed_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="run_completed_has_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('booked_at', None), ('state', 'completed'), _connector='OR'), name='run_booked_was_completed'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("booked_at", None), ("state", "completed"), _connector="OR"),
+                name="run_booked_was_completed",
+            ),
         ),
     ]

@@ -48,7 +48,9 @@ class Run(Row):
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=10, choices=RunState, default=RunState.COMMITTED)
     period = DateTimeRangeField(help_text="from leaving the depot to being back there")
-    drive_minutes = models.PositiveSmallIntegerField(help_text="at the wheel, there and back with the empty legs")
+    drive_minutes = models.PositiveSmallIntegerField(
+        help_text="at the wheel, there and back with the empty legs"
+    )
     seats = models.PositiveSmallIntegerField(help_text="of the vehicle when it was committed")
     next_stop = models.ForeignKey(Stop, null=True, on_delete=models.SET_NULL, related_name="+")
     pay_minor = models.PositiveIntegerField(default=0, help_text="earned, once completed")
@@ -96,7 +98,9 @@ class Run(Row):
         indexes = [
             models.Index(fields=["operator", "state"], name="run_operator_state"),
             models.Index(
-                fields=["completed_at"], name="run_unbooked", condition=Q(state=RunState.COMPLETED, booked_at=None)
+                fields=["completed_at"],
+                name="run_unbooked",
+                condition=Q(state=RunState.COMPLETED, booked_at=None),
             ),
         ]
 

@@ -1,0 +1,57 @@
+"""What the sweep finds: runs that lag behind their trip or their money."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import CharField, Exists, OuterRef, Value
+from django.db.models.functions import Cast, Concat
+
+from operators.models import Run
+from operators.states import RunState
+from payments.models import Transfer
+from payments.states import TransferState
+from trips.states import TripState
+
+_AT_MOST = 200
+#: Nothing more happens to these transfers: the money arrived, or went back with a refund.
+SETTLED = (TransferState.PAID, TransferState.REVERSED)
+
+
+def trips_confirmed_without_their_run() -> list[UUID]:
+    """Trips that go while their run does not know yet."""
+    lagging = Run.objects.filter(
+        state=RunState.COMMITTED, trip__state__in=[TripState.CONFIRMED, TripState.UNDER_WAY]
+    )
+    return list(lagging.values_list("trip_id", flat=True)[:_AT_MOST])
+
+
+def trips_over_with_a_run() -> list[UUID]:
+    """Trips that lapsed or were called off while a bus is still bound to them."""
+    lagging = Run.objects.filter(
+        state__in=[RunState.COMMITTED, RunState.CONFIRMED, RunState.BOARDING],
+        trip__state__in=[TripState.LAPSED, TripState.CANCELLED],
+    )
+    return list(lagging.values_list("trip_id", flat=True)[:_AT_MOST])
+
+
+def runs_to_book() -> list[UUID]:
+    """Completed runs whose pay is not booked."""
+    unbooked = Run.objects.filter(state=RunState.COMPLETED, booked_at=None).order_by("completed_at")
+    return list(unbooked.values_list("id", flat=True)[:_AT_MOST])
+
+
+def runs_to_close() -> list[UUID]:
+    """Booked runs whose transfers have all arrived while the trip is still open."""
+    transfers = Transfer.objects.filter(
+        payee=OuterRef("operator__payee"),
+        payment__group=Concat(Value("trip:"), Cast(OuterRef("trip_id"), CharField())),
+    )
+    booked = Run.objects.filter(
+        Exists(transfers),
+        ~Exists(transfers.exclude(state__in=SETTLED)),
+        state=RunState.COMPLETED,
+        booked_at__isnull=False,
+        trip__state=TripState.COMPLETED,
+    )
+    return list(booked.order_by("completed_at").values_list("id", flat=True)[:_AT_MOST])

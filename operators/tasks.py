@@ -1,0 +1,44 @@
+"""Background work of supply: news that was lost, pay that was not booked yet, papers that run out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from celery import shared_task
+
+from operators.actions import papers, pay, runs
+from operators.queries import due
+from operators.queries.companies import companies_to_warn
+from rally import clock
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="operators.book_pay")
+def book_pay(run_id: str) -> None:
+    """Book what a completed run earned, now."""
+    pay.book(run_id=run_id, now=clock.now())
+
+
+@shared_task(name="operators.sweep_runs")
+def sweep_runs() -> None:
+    """Bring every run to where its trip and its money are, and announce papers that run out.
+
+    One thing that fails is logged and does not hold up the others.
+    """
+    now = clock.now()
+    work: list[Callable[[], Any]] = [
+        *(partial(runs.confirm, trip_id=each, now=now) for each in due.trips_confirmed_without_their_run()),
+        *(partial(runs.give_back, trip_id=each, now=now) for each in due.trips_over_with_a_run()),
+        *(partial(pay.book, run_id=each, now=now) for each in due.runs_to_book()),
+        *(partial(pay.close, run_id=each, now=now) for each in due.runs_to_close()),
+        *(partial(papers.warn, operator_id=each, now=now) for each in companies_to_warn(now)),
+    ]
+    for act in work:
+        try:
+            act()
+        except Exception:
+            logger.exception("sweep_runs.failed work=%r", act)
