@@ -37,10 +37,6 @@ def main(argv: list[str]) -> int:
             signal.signal(number, _leave)
     try:
         if _is_production(command):
-            if command in _OURS:
-                raise CannotStart(
-                    f"RALLY_MODE is production; {command} is for your own machine and starts servers there."
-                )
             return _production(argv)
         venv.enter(PROJECT, argv, dev=command in _FOR_DEVELOPERS)
         if command in _OURS:
@@ -68,6 +64,10 @@ def _is_production(command: str) -> bool:
 
 def _production(argv: list[str]) -> int:
     """Production brings its own environment, database and broker: nothing is installed and nothing started."""
+    if argv[1:] and argv[1] in _OURS:
+        raise CannotStart(
+            f"RALLY_MODE is production; {argv[1]} is for your own machine and starts servers there."
+        )
     if importlib.util.find_spec("django") is None:
         python = PROJECT / ".venv" / "bin" / "python"
         if not python.exists() or Path(sys.prefix) == PROJECT / ".venv":

@@ -1,7 +1,7 @@
 """Makes `.venv` with the pinned requirements, and starts the program again inside it.
 
-Three things are recorded in a stamp: the Python it was made for and the fingerprints of the two requirement files.
-While the stamp fits, nothing is installed and nothing is asked of the network.
+A stamp in it records that it was made to the end, and the fingerprints of the requirements that are in it. While the
+stamp fits, nothing is installed and nothing is asked of the network.
 """
 
 import contextlib
@@ -10,16 +10,20 @@ import hashlib
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from rally.launcher import processes
 from rally.launcher.terminal import CannotStart, say
 
 RUNTIME = "requirements.txt"
 DEVELOPMENT = "requirements-dev.txt"
 INSTALLER = "requirements-uv.txt"
+_STAMP = "rally-stamp.json"
+_MADE = {"made": "to the end"}
 
 
 def enter(project: Path, argv: list[str], *, dev: bool) -> None:
@@ -48,7 +52,7 @@ def _fingerprint(path: Path) -> str:
 
 
 def _stamp(project: Path) -> Path:
-    return project / ".venv" / "rally-stamp.json"
+    return project / ".venv" / _STAMP
 
 
 def _wanted(project: Path, *, dev: bool) -> dict[str, str]:
@@ -90,23 +94,27 @@ def _make(project: Path, *, dev: bool) -> None:
         raise CannotStart(
             f"{project} cannot be written to. Clone Rally into a folder of your own and start again."
         )
-    _stamp(project).unlink(missing_ok=True)
     if not _usable(folder):
         say("Making .venv (this happens once).")
+        _stamp(project).unlink(missing_ok=True)
         _create(folder)
+    # From here on it is made, but what is in it is not known until the installation has ended well.
+    _stamp(project).write_text(json.dumps(_MADE))
     requirements = project / (DEVELOPMENT if dev else RUNTIME)
     count = sum(1 for line in requirements.read_text().splitlines() if line[:1].isalnum())
     say(f"Installing {count} pinned packages from {requirements.name} (about half a minute).")
     _install(project, requirements)
-    _stamp(project).write_text(json.dumps(_wanted(project, dev=dev)))
+    _stamp(project).write_text(json.dumps(_MADE | _wanted(project, dev=dev)))
     say("The environment is ready.")
 
 
 def _usable(folder: Path) -> bool:
-    """Whether there is an environment of this very Python version, with pip in it."""
-    python = folder / "bin" / "python"
-    packages = folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-    return python.exists() and (packages / "pip").is_dir()
+    """Whether there is an environment that was made to the end, and its Python is still there."""
+    try:
+        seen = json.loads((folder / _STAMP).read_text())
+    except (OSError, ValueError):
+        return False
+    return (folder / "bin" / "python").exists() and _MADE.items() <= seen.items()
 
 
 def _create(folder: Path) -> None:
@@ -116,15 +124,9 @@ def _create(folder: Path) -> None:
         raise CannotStart(advice)
     # Of the interpreter underneath: we may be running in an environment that is about to be replaced.
     python = getattr(sys, "_base_executable", None) or sys.executable
-    made = subprocess.run(
-        [python, "-m", "venv", "--clear", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=_clean(),
-    )
-    if made.returncode:
-        raise CannotStart(f"{made.stdout}{made.stderr}\n{advice}")
+    worked, complaint = _run([python, "-m", "venv", "--clear", str(folder)])
+    if not worked:
+        raise CannotStart(f"{complaint}\n{advice}")
 
 
 def _clean() -> dict[str, str]:
@@ -160,13 +162,22 @@ def _install(project: Path, requirements: Path) -> None:
 
 
 def _run(command: list[str]) -> tuple[bool, str]:
+    """Run an installer in a group of its own; whether it worked, and what it said. Leaves none of it behind."""
     child = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_clean()
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=_clean(),
+        start_new_session=True,
+        preexec_fn=processes.dying_with_us(signal.SIGKILL),  # noqa: PLW1509 - we have one thread
     )
     try:
         output, _ = child.communicate()
-    except BaseException:  # Ctrl-C, or told to end: leave no installer behind
-        child.kill()
+    except BaseException:  # Ctrl-C, or told to end
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         raise
     return child.returncode == 0, output

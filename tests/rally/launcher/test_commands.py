@@ -1,14 +1,16 @@
 """What `manage.py` makes of its arguments, and what it remembers between two starts."""
 
 import json
+import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rally.launcher import demo, main, testing, thresholds, venv
+from rally.launcher import demo, main, processes, testing, thresholds, venv
 from rally.launcher.terminal import CannotStart
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -136,6 +138,27 @@ class TestEnvironmentStamp:
 
     def test_the_demo_does_not_bring_what_tests_need(self, project: Path) -> None:
         assert not venv._fits(project, dev=True)
+
+    def test_half_an_environment_is_made_anew(self, project: Path) -> None:
+        assert not venv._usable(project / ".venv")
+        venv._stamp(project).write_text(json.dumps(venv._MADE))
+        assert venv._usable(project / ".venv")
+        venv._stamp(project).unlink()
+        assert not venv._usable(project / ".venv")
+
+    def test_an_installer_leaves_nothing_behind_when_we_are_told_to_end(self, project: Path) -> None:
+        note = project / "pid"
+        program = (
+            "import signal, sys; from rally.launcher import main, venv;"
+            "signal.signal(signal.SIGTERM, main._leave);"
+            f"venv._run(['/bin/sh', '-c', 'sleep 60 & echo $! > {note}.new; mv {note}.new {note}; wait'])"
+        )
+        with subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT) as starting:
+            assert any(note.exists() for _ in processes.ticks(10, 0.02))
+            starting.terminate()
+
+        assert starting.returncode == 128 + signal.SIGTERM
+        assert processes.wait_gone([int(note.read_text())], 5)
 
     def test_it_does_not_fit_when_its_python_is_gone(self, project: Path) -> None:
         python = project / ".venv" / "bin" / "python"
