@@ -174,7 +174,7 @@ def find_method(call: Call, name: str) -> Json:
     return call.find("payment_method", name, param="payment_method")
 
 
-def method_from_data(call: Call, data: Json) -> Json:
+def _method_from_data(call: Call, data: Json) -> Json:
     """Make a payment method from the fields of a card. Raises `ApiError` for a number that is no test card."""
     given: Json = data.get("card") or {}
     if data.get("type", "card") != "card" or not given:
@@ -184,7 +184,12 @@ def method_from_data(call: Call, data: Json) -> Json:
         if card is None:
             raise missing("token", given["token"], param="card[token]")
         return method_object(call, card, details=data.get("billing_details"))
-    card = known_card(given.get("number", ""))
+    for name in ("number", "exp_month", "exp_year"):
+        if name not in given:
+            raise Invalid(
+                f"Missing required param: card[{name}].", param=f"card[{name}]", code="parameter_missing"
+            )
+    card = known_card(given["number"])
     expires = (int(given["exp_month"]), int(given["exp_year"]))
     return method_object(call, card, expires=expires, details=data.get("billing_details"))
 
@@ -217,7 +222,7 @@ def _passes_luhn(digits: str) -> bool:
 @route("POST", "payment_methods", "PaymentMethodCreateParams", refuses=("customer",))
 def create_method(call: Call, params: Json) -> Json:
     """Make a payment method from a test card."""
-    method = method_from_data(call, params)
+    method = _method_from_data(call, params)
     method["metadata"] = fresh_metadata(params)
     return call.put(method)
 

@@ -7,12 +7,18 @@ from typing import Any, Final
 from payments.sandbox import money
 from payments.sandbox.call import Call, fresh_metadata, merged_metadata, new_id, public, route
 from payments.sandbox.cards import AUTHENTICATION_REQUIRED, Card, Decline
-from payments.sandbox.customers import attach, card_of, find_method, live_customer, method_from_data
+from payments.sandbox.customers import attach, card_of, find_method, live_customer
 from payments.sandbox.errors import ApiError, Invalid, refused
 from payments.sandbox.lists import listed
 from payments.sandbox.store import Json
 
-_REFUSES: Final = ("amount_details", "excluded_payment_method_types", "hooks", "payment_details")
+_REFUSES: Final = (
+    "amount_details",
+    "excluded_payment_method_types",
+    "hooks",
+    "payment_details",
+    "payment_method_data",
+)
 _REFUSES_CHANGED: Final = (*_REFUSES, "application_fee_amount", "customer_account", "transfer_data")
 _REFUSES_CONFIRMED: Final = (*_REFUSES, "confirmation_token", "mandate")
 _REFUSES_CREATED: Final = (*_REFUSES_CHANGED, "confirmation_token", "mandate", "on_behalf_of")
@@ -131,7 +137,7 @@ def create(call: Call, params: Json) -> Json:
     intent = intent_object(call, params)
     if "customer" in params:
         live_customer(call, params["customer"])
-    method = _method_given(call, params)
+    method = method_given(call, params)
     if method is not None:
         _check_owner(intent, method)
         intent.update(payment_method=method["id"], status="requires_confirmation")
@@ -147,12 +153,9 @@ def _check_currency(currency: str) -> None:
         raise Invalid(f"Invalid currency: {currency}", param="currency")
 
 
-def _method_given(call: Call, params: Json) -> Json | None:
-    if "payment_method_data" in params:
-        return method_from_data(call, params["payment_method_data"])
-    if "payment_method" in params:
-        return find_method(call, params["payment_method"])
-    return None
+def method_given(call: Call, params: Json) -> Json | None:
+    """Give the payment method that a call names, None when it names none."""
+    return find_method(call, params["payment_method"]) if "payment_method" in params else None
 
 
 def _check_owner(intent: Json, method: Json) -> None:
@@ -216,7 +219,7 @@ def update(call: Call, params: Json) -> Json:
     for name in ("description", "receipt_email", "shipping", "transfer_group"):
         if name in params:
             intent[name] = params[name] or None
-    method = _method_given(call, params)
+    method = method_given(call, params)
     if method is not None:
         _check_owner(intent, method)
         intent.update(payment_method=method["id"], status="requires_confirmation", next_action=None)
@@ -232,7 +235,7 @@ def confirm_call(call: Call, params: Json) -> Json:
         raise refused(
             "You cannot confirm the PaymentIntent of a Checkout Session: the customer does that on its page."
         )
-    method = _method_given(call, params)
+    method = method_given(call, params)
     if method is None and intent["payment_method"]:
         method = call.rows.get(intent["payment_method"])
     for name in ("capture_method", "receipt_email", "setup_future_usage", "shipping"):

@@ -6,13 +6,19 @@ from typing import Any, Final
 
 from payments.sandbox.call import Call, fresh_metadata, merged_metadata, new_id, public, route
 from payments.sandbox.cards import Decline
-from payments.sandbox.customers import attach, card_of, find_method, live_customer, method_from_data
+from payments.sandbox.customers import attach, card_of, live_customer
 from payments.sandbox.errors import ApiError, refused
-from payments.sandbox.intents import ask, check_types, unexpected
+from payments.sandbox.intents import ask, check_types, method_given, unexpected
 from payments.sandbox.lists import listed
 from payments.sandbox.store import Json
 
-_REFUSES: Final = ("attach_to_self", "customer_account", "excluded_payment_method_types", "flow_directions")
+_REFUSES: Final = (
+    "attach_to_self",
+    "customer_account",
+    "excluded_payment_method_types",
+    "flow_directions",
+    "payment_method_data",
+)
 _REFUSES_CREATED: Final = (*_REFUSES, "confirmation_token", "on_behalf_of", "single_use")
 _OPEN: Final = ("requires_payment_method", "requires_confirmation", "requires_action")
 _AUTHENTICATION_FAILED: Final = Decline(
@@ -67,7 +73,7 @@ def create(call: Call, params: Json) -> Json:
     setup = setup_object(call, params)
     if "customer" in params:
         live_customer(call, params["customer"])
-    method = _method_given(call, params)
+    method = method_given(call, params)
     if method is not None:
         setup.update(payment_method=method["id"], status="requires_confirmation")
     call.add(setup)
@@ -75,14 +81,6 @@ def create(call: Call, params: Json) -> Json:
     if params.get("confirm"):
         return confirm(call, setup, method, params.get("return_url"))
     return setup
-
-
-def _method_given(call: Call, params: Json) -> Json | None:
-    if "payment_method_data" in params:
-        return method_from_data(call, params["payment_method_data"])
-    if "payment_method" in params:
-        return find_method(call, params["payment_method"])
-    return None
 
 
 @route("GET", "setup_intents", "SetupIntentListParams", refuses=("attach_to_self", "customer_account"))
@@ -108,7 +106,7 @@ def update(call: Call, params: Json) -> Json:
     frozen = set(params) - {"metadata", "description", "expand"}
     if frozen and setup["status"] not in _OPEN:
         raise unexpected(setup, f"You cannot update {min(frozen)} because this SetupIntent has a status of")
-    method = _method_given(call, params)
+    method = method_given(call, params)
     if method is not None:
         setup.update(payment_method=method["id"], status="requires_confirmation", next_action=None)
     for name in ("customer", "description"):
@@ -118,7 +116,12 @@ def update(call: Call, params: Json) -> Json:
     return call.put(setup)
 
 
-@route("POST", "setup_intents/{id}/confirm", "SetupIntentConfirmParams", refuses=("confirmation_token",))
+@route(
+    "POST",
+    "setup_intents/{id}/confirm",
+    "SetupIntentConfirmParams",
+    refuses=("confirmation_token", "payment_method_data"),
+)
 def confirm_call(call: Call, params: Json) -> Json:
     """Save the card of a SetupIntent."""
     setup = _find(call)
@@ -126,7 +129,7 @@ def confirm_call(call: Call, params: Json) -> Json:
         raise refused(
             "You cannot confirm the SetupIntent of a Checkout Session: the customer does that on its page."
         )
-    method = _method_given(call, params)
+    method = method_given(call, params)
     if method is None and setup["payment_method"]:
         method = call.rows.get(setup["payment_method"])
     return confirm(call, setup, method, params.get("return_url"))
