@@ -85,7 +85,11 @@ def stuck_operations() -> QuerySet[Operation]:
 
 def still_owed() -> QuerySet[Refund]:
     """Refunds that failed: the payer is owed the money and nothing is under way."""
-    return Refund.objects.filter(state=RefundState.FAILED).select_related("attempt__payment").order_by("created_at")
+    return (
+        Refund.objects.filter(state=RefundState.FAILED)
+        .select_related("attempt__payment")
+        .order_by("created_at")
+    )
 
 
 def unread_events() -> QuerySet[InboxEvent]:
@@ -103,7 +107,8 @@ def balance(account: str, **of: Any) -> int:
     """
     rows = LedgerTransfer.objects.filter(**of)
     sums = rows.aggregate(
-        credit=Sum("amount_minor", filter=Q(credit=account)), debit=Sum("amount_minor", filter=Q(debit=account))
+        credit=Sum("amount_minor", filter=Q(credit=account)),
+        debit=Sum("amount_minor", filter=Q(debit=account)),
     )
     return (sums["credit"] or 0) - (sums["debit"] or 0)
 
@@ -156,7 +161,9 @@ def l3_lines_agree(books: Books) -> list[str]:
     wrong = [f"{key}: ours {ours[key]}, theirs {books.bookings[key]}" for key in ours.keys() & books.bookings.keys()
              if ours[key] != books.bookings[key]]  # fmt: skip
     missing = [f"{key}: not in our books" for key in books.bookings.keys() - ours.keys()]
-    return sorted([*wrong, *missing, *(f"{key}: only in our books" for key in ours.keys() - books.bookings.keys())])
+    return sorted(
+        [*wrong, *missing, *(f"{key}: only in our books" for key in ours.keys() - books.bookings.keys())]
+    )
 
 
 def l4_nobody_pays_twice() -> list[str]:
@@ -166,7 +173,9 @@ def l4_nobody_pays_twice() -> list[str]:
         wanted = [each for each in payment.attempts.all() if not each.unwanted]
         taken = [each for each in wanted if each.state == AttemptState.CAPTURED]
         if not 0 <= payment.refunded_minor <= payment.captured_minor <= payment.amount_minor:
-            wrong.append(f"{payment}: {payment.refunded_minor} of {payment.captured_minor} of {payment.amount_minor}")
+            wrong.append(
+                f"{payment}: {payment.refunded_minor} of {payment.captured_minor} of {payment.amount_minor}"
+            )
         if len(taken) > 1:
             wrong.append(f"{payment}: {len(taken)} captures")
     return wrong
@@ -244,7 +253,9 @@ def l10_kept_sums_agree() -> list[str]:
             promised.values_list("amount_minor", flat=True)
         )
         if kept != payment.captured_minor - payment.refunded_minor:
-            wrong.append(f"{payment}: keeps {payment.captured_minor - payment.refunded_minor}, rows say {kept}")
+            wrong.append(
+                f"{payment}: keeps {payment.captured_minor - payment.refunded_minor}, rows say {kept}"
+            )
     return wrong
 
 

@@ -96,7 +96,9 @@ def _find_expired(operation: Operation) -> words.Session | None:
 
 
 def _send_intent(operation: Operation) -> words.Intent:
-    if operation.result:  # it was there, and undecided: the stored answer would not tell what has become of it
+    if (
+        operation.result
+    ):  # it was there, and undecided: the stored answer would not tell what has become of it
         return gateway.intent(operation.result)
     return gateway.create_intent(
         operation.params,

@@ -127,14 +127,14 @@ def _customer(user: User, provider: str, now: datetime) -> Customer:
 
 
 def come_back(*, payment_id: UUID, now: datetime) -> None:
-    """Look right now at what became of the newest page of this payment. Harmless to repeat.
+    """Look right now at what became of the open page of this payment. Harmless to repeat.
 
     Never raises for trouble of the provider: webhook, poller and sweep hear of it too.
     """
-    newest = Checkout.objects.filter(payment_id=payment_id).exclude(session="").order_by("-id").first()
-    if newest is None or newest.state != CheckoutState.OPEN:
+    page = Checkout.objects.filter(payment_id=payment_id, state=CheckoutState.OPEN).first()
+    if page is None:
         return
     try:
-        sightings.look("checkout.session", newest.session, now=now)
+        sightings.look("checkout.session", page.session, now=now)
     except words.ProviderTrouble as trouble:
-        logger.warning("checkout.not_seen checkout=%s error=%s", newest.id, trouble)
+        logger.warning("checkout.not_seen checkout=%s error=%s", page.id, trouble)

@@ -12,8 +12,24 @@ from django.db import transaction
 from payments import gateway
 from payments.actions import sightings
 from payments.gateway import words
-from payments.models import Attempt, Checkout, FeedCursor, InboxEvent, LedgerTransfer, Operation, Refund, Transfer
-from payments.states import AttemptState, CheckoutState, InboxState, OperationState, RefundState, TransferState
+from payments.models import (
+    Attempt,
+    Checkout,
+    FeedCursor,
+    InboxEvent,
+    LedgerTransfer,
+    Operation,
+    Refund,
+    Transfer,
+)
+from payments.states import (
+    AttemptState,
+    CheckoutState,
+    InboxState,
+    OperationState,
+    RefundState,
+    TransferState,
+)
 from rally.later import later
 
 logger = logging.getLogger(__name__)
@@ -140,7 +156,9 @@ def _is_known(event: InboxEvent) -> bool:
             intent = about.get("payment_intent") if about["object"] == "charge" else event.object_id
             return _attempt_known(str(intent), about)
         case "checkout.session":
-            wanted = {"complete": CheckoutState.COMPLETE, "expired": CheckoutState.EXPIRED}.get(about["status"])
+            wanted = {"complete": CheckoutState.COMPLETE, "expired": CheckoutState.EXPIRED}.get(
+                about["status"]
+            )
             return Checkout.objects.filter(session=event.object_id, state=wanted).exists()
         case "refund":
             done = about["status"] == "succeeded"
@@ -165,7 +183,9 @@ def _attempt_known(intent: str, about: dict[str, Any]) -> bool:
             return about.get("status") == "requires_capture" or (
                 about["object"] == "charge" and about["status"] == "succeeded" and not about["captured"]
             )
-    return attempt.state == AttemptState.FAILED and about["object"] == "charge" and about["status"] == "failed"
+    return (
+        attempt.state == AttemptState.FAILED and about["object"] == "charge" and about["status"] == "failed"
+    )
 
 
 def _posted(event_key: str) -> bool:

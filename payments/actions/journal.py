@@ -21,16 +21,19 @@ def write(
     params: dict[str, Any],
     now: datetime,
     target: str = "",
-    due_at: datetime | None = None,
     run: bool = True,
+    afresh: bool = False,
 ) -> Operation:
     """The operation of this kind for this subject: the one that is there unless it failed, else a fresh one.
+
+    With `afresh` also one that is done is followed by a fresh one, because what it did came undone.
 
     Called inside the transaction that decided on it, with the subject locked. `params` are frozen now. With `run`, a
     worker is told at once; without it the caller runs it itself, and a sweep finds it if the caller dies.
     """
     last = Operation.objects.filter(kind=kind, subject=subject).order_by("-n").first()
-    if last is not None and last.state != OperationState.FAILED:
+    over = {OperationState.FAILED, OperationState.DONE} if afresh else {OperationState.FAILED}
+    if last is not None and last.state not in over:
         return last
     operation = Operation.objects.create(
         kind=kind,
@@ -39,10 +42,10 @@ def write(
         payment=payment,
         params=params,
         target=target,
-        due_at=due_at or now,
+        due_at=now,
         created_at=now,
     )
-    if run and operation.due_at <= now:
+    if run:
         later("payments.run_operation", operation_id=operation.id)
     return operation
 

@@ -71,7 +71,9 @@ def refunded(refund: Refund, *, amount: int, provider_id: str, transaction: str,
     )
 
 
-def refund_came_back(refund: Refund, *, amount: int, provider_id: str, transaction: str, now: datetime) -> None:
+def refund_came_back(
+    refund: Refund, *, amount: int, provider_id: str, transaction: str, now: datetime
+) -> None:
     """The card did not take the refund: the money is with us again and still owed."""
     _post(
         f"refund_back:{provider_id}",

@@ -191,9 +191,7 @@ def _finish(operation: Operation, seen: Any, now: datetime) -> OperationState:
     return _postpone(operation, words.Unknown("still_waiting"), now)
 
 
-def _finish_from_truth(
-    operation: Operation, moved: words.ProviderTrouble, now: datetime
-) -> OperationState:
+def _finish_from_truth(operation: Operation, moved: words.ProviderTrouble, now: datetime) -> OperationState:
     """The object is in another state than we thought: what it is in decides."""
     try:
         found = calls.KINDS[operation.kind].find(operation)

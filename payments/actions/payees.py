@@ -20,9 +20,7 @@ logger = logging.getLogger(__name__)
 @transaction.atomic
 def open(*, name: str, email: str, now: datetime) -> Payee:  # noqa: A001 - read as payees.open(…)
     """A new payee, unknown to the provider until `onboard`. Not idempotent: the caller keeps the row's id."""
-    return Payee.objects.create(
-        name=name[:120], email=email, provider=gateway.provider(), created_at=now
-    )
+    return Payee.objects.create(name=name[:120], email=email, provider=gateway.provider(), created_at=now)
 
 
 def onboard(*, payee_id: UUID, return_url: str, now: datetime) -> str:

@@ -177,7 +177,11 @@ def refund(*, payment_id: UUID, amount: Money, reason: str, now: datetime, by: U
     if known is not None:
         return known
     _same_currency(payment, amount)
-    if payment.state != PaymentState.PAID or attempt is None or not 0 < amount.minor <= payment.refundable.minor:
+    if (
+        payment.state != PaymentState.PAID
+        or attempt is None
+        or not 0 < amount.minor <= payment.refundable.minor
+    ):
         raise NothingToRefund
     if ledger.balance_of(Account.DISPUTE_OPEN, payment_id=payment.id) < 0:
         raise DisputeOpen
@@ -243,14 +247,7 @@ def refund_again(*, refund_id: UUID, now: datetime, by: User | None) -> Refund:
     if row.state == RefundState.FAILED:
         row.state, row.refund = RefundState.PENDING, ""
         row.save(update_fields=["state", "refund"])
-        journal.write(
-            kind=Operation.Kind.REFUND,
-            subject=row.id,
-            payment=row.attempt.payment,
-            target=row.attempt.intent,
-            params={"amount": row.amount_minor},
-            now=now,
-        )
+        standings.ask_for_refund(row, now=now, afresh=True)
     return row
 
 

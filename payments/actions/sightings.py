@@ -177,7 +177,11 @@ def session(seen: words.Session, *, now: datetime) -> Payment | None:
     standings.follow(payment, now=now)
 
     # A card is there, whether it was saved alone or with a hold that came too small or too late to be kept.
-    if seen.status == "complete" and payment.card and payment.state in (PaymentState.NEW, PaymentState.DECLINED):
+    if (
+        seen.status == "complete"
+        and payment.card
+        and payment.state in (PaymentState.NEW, PaymentState.DECLINED)
+    ):
         payment.decline_code = payment.advice_code = ""
         standings.move(payment, PaymentState.CARD_SAVED, now=now)
     return payment
@@ -197,8 +201,9 @@ def refund(seen: words.RefundSeen, *, now: datetime) -> Refund | None:
     row = _refund_of(attempt, seen, now)
 
     reached = RefundState(seen.status)
-    # A refund may succeed and fail later, never the other way round.
-    if row.state != RefundState.FAILED and row.state != reached and reached != RefundState.PENDING:
+    # A refund may succeed and fail later, never the other way round; an earlier try says nothing about a later one.
+    current = row.refund == seen.id and row.state not in (RefundState.FAILED, reached)
+    if current and reached != RefundState.PENDING:
         row.state = reached
         row.save(update_fields=["state"])
         if reached == RefundState.FAILED:
@@ -222,9 +227,11 @@ def _refund_of(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refun
         return known
     operation = Operation.objects.filter(id=_uuid(seen.tags.op), kind=Operation.Kind.REFUND).first()
     asked = Refund.objects.filter(id=operation.subject, attempt=attempt).first() if operation else None
-    if asked is not None and (not asked.refund or asked.state == RefundState.FAILED or not operation.ended_at):
-        asked.refund, asked.state = seen.id, RefundState.PENDING
-        asked.save(update_fields=["refund", "state"])
+    if operation is not None and asked is not None:
+        later_tries = Operation.objects.filter(kind=operation.kind, subject=asked.id, n__gt=operation.n)
+        if not asked.refund and not later_tries.exists():
+            asked.refund = seen.id
+            asked.save(update_fields=["refund"])
         return asked
     row = Refund.objects.create(
         attempt=attempt,
@@ -324,9 +331,7 @@ def dispute(seen: words.DisputeSeen, *, now: datetime) -> Payment | None:
 def payout(seen: words.PayoutSeen, *, currency: str, now: datetime) -> None:
     """Book what went to our own bank."""
     for line in seen.bookings:
-        ledger.paid_out(
-            amount=-line.amount, fee=line.fee, currency=currency, transaction=line.id, now=now
-        )
+        ledger.paid_out(amount=-line.amount, fee=line.fee, currency=currency, transaction=line.id, now=now)
 
 
 # ---- looking

@@ -112,8 +112,8 @@ def give_back(attempt: Attempt, *, amount: int, reason: str, now: datetime) -> R
     return refund
 
 
-def ask_for_refund(refund: Refund, *, now: datetime) -> Operation:
-    """Journal the call that gives the money back."""
+def ask_for_refund(refund: Refund, *, now: datetime, afresh: bool = False) -> Operation:
+    """Journal the call that gives the money back; `afresh` when it was given back and did not arrive."""
     return journal.write(
         kind=Operation.Kind.REFUND,
         subject=refund.id,
@@ -121,6 +121,7 @@ def ask_for_refund(refund: Refund, *, now: datetime) -> Operation:
         target=refund.attempt.intent,
         params={"amount": refund.amount_minor},
         now=now,
+        afresh=afresh,
     )
 
 
@@ -135,9 +136,7 @@ def _add_up(payment: Payment, now: datetime) -> None:
         give_back(first, amount=over, reason=OVER, now=now)
     promised = Refund.objects.filter(attempt__in=wanted).exclude(reason=OVER)
     payment.captured_minor = taken - max(0, over)
-    payment.refunded_minor = min(
-        sum(promised.values_list("amount_minor", flat=True)), payment.captured_minor
-    )
+    payment.refunded_minor = min(sum(promised.values_list("amount_minor", flat=True)), payment.captured_minor)
     payment.save(update_fields=["captured_minor", "refunded_minor"])
 
 

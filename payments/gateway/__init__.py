@@ -64,7 +64,10 @@ def create_session(params: dict[str, Any], *, tags: dict[str, str], key: str) ->
         "expand": _SESSION,
     }
     if params["mode"] == "save":
-        asked |= {"mode": "setup", "setup_intent_data": {"metadata": tags, "description": params["description"]}}
+        asked |= {
+            "mode": "setup",
+            "setup_intent_data": {"metadata": tags, "description": params["description"]},
+        }
     else:
         intent: dict[str, Any] = {
             "metadata": tags,
@@ -250,9 +253,7 @@ def find_transfer(*, group: str, op: str) -> words.TransferSeen | None:
     return transfer(found.id) if found is not None else None
 
 
-def reverse_transfer(
-    transfer_id: str, *, amount: int, tags: dict[str, str], key: str
-) -> words.ReversalSeen:
+def reverse_transfer(transfer_id: str, *, amount: int, tags: dict[str, str], key: str) -> words.ReversalSeen:
     """Take a part of a transfer back. Fails when the account has spent it."""
     asked = {"amount": amount, "metadata": tags, "expand": ["balance_transaction"]}
     return reading.reversal(ask(lambda v1: v1.transfers.reversals.create(transfer_id, asked, _key(key))))
