@@ -59,6 +59,7 @@ def _indexed(body: Json) -> Iterator[str | None]:
     return (body.get(name) or body.get(f"_{name}") for name in INDEXED)
 
 
+_INHERITED: Final[list[sqlite3.Connection]] = []
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
@@ -167,6 +168,9 @@ class Store:
             return held[1]
         if held is not None and held[0][0] == os.getpid():
             held[1].close()
+        elif held is not None:
+            # Inherited by a fork. Closing it here would meddle with the parent's file, so it is only kept aside.
+            _INHERITED.append(held[1])
         connection = self._open()
         self._local.held = (self._identity(), connection)
         return connection

@@ -142,7 +142,7 @@ def test_a_setup_intent_is_made_changed_and_confirmed(bench: Bench) -> None:
     assert (done.status, _cards(bench, customer)) == ("succeeded", [done.payment_method])
     for call in (
         lambda: bench.client.v1.setup_intents.confirm(setup.id),
-        lambda: bench.client.v1.setup_intents.cancel(setup.id),
+        lambda: bench.client.v1.setup_intents.cancel(str(setup.id)),
         lambda: bench.client.v1.setup_intents.update(setup.id, {"customer": customer}),
     ):
         with pytest.raises(stripe.InvalidRequestError) as late:

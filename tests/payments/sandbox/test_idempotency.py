@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -290,6 +291,17 @@ def test_two_processes_share_one_file(bench: Bench) -> None:
     ]
     assert [other.wait(timeout=60) for other in others] == [0, 0]
     assert len(bench.client.v1.customers.list({"limit": 100}).data) == 40
+
+
+def test_a_forked_child_uses_a_connection_of_its_own(bench: Bench) -> None:
+    _make(bench)
+    child = os.fork()
+    if child == 0:
+        answer = bench.sandbox.handle("POST", "/v1/customers", HEADERS, b"email=ana@demo.example")
+        os._exit(answer[0] != 200)
+    assert os.waitpid(child, 0)[1] == 0
+    bench.customer()
+    assert len(bench.client.v1.customers.list().data) == 2
 
 
 def test_a_replaced_file_is_a_fresh_start(bench: Bench) -> None:
