@@ -274,7 +274,10 @@ def paid(request: HttpRequest, code: str) -> HttpResponse:
         "waiting": pledge.state == PledgeState.DRAFT and "left" not in request.GET,
         "key": links.key(pledge.code),
     }
-    return render(request, "trips/riding/paid.html", context)
+    page = render(request, "trips/riding/paid.html", context)
+    if context["waiting"]:
+        page["Refresh"] = "5"
+    return page
 
 
 def _pledge_by_link(request: HttpRequest, code: str) -> Pledge:

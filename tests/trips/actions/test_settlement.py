@@ -1,0 +1,532 @@
+"""The threshold engine against the sandbox: begin, authorize, wait, decide, take or let go."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import connection
+
+from payments.models import Attempt, Operation
+from payments.states import AttemptState, PaymentState
+from rally.models import Notice, StateChange
+from tests.factories import pledges as make
+from tests.factories.payments import MASTERCARD, POOR, SAVES_THEN_DECLINES, VISA
+from tests.factories.trips import proposed
+from trips import tasks
+from trips.actions import backing, pledges, settlement, trips
+from trips.errors import BusTooSmall, NotChangeable
+from trips.models import Pledge, Trip
+from trips.permissions import NotTheCaptain
+from trips.signals import trip_confirmed, trip_lapsed
+from trips.states import PledgeState, TripState, VehicleClass
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def at(now: datetime) -> Any:
+    """The wall clock stands at `now`, so that the background work agrees with the actions."""
+    with time_machine.travel(now, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def van(at: Any, now: datetime) -> Trip:
+    """A van for 14 that goes at 9."""
+    return proposed(vehicle_class=VehicleClass.VAN, now=now)
+
+
+def fresh(row: Any) -> Any:
+    """The row as it now is."""
+    return type(row).objects.get(pk=row.pk)
+
+
+def states(trip: Trip) -> list[str]:
+    """Where its pledges stand, in the order in which they were made."""
+    return list(Pledge.objects.filter(trip=trip).order_by("created_at", "id").values_list("state", flat=True))
+
+
+def settle(trip: Trip, now: datetime) -> None:
+    """One step of the engine."""
+    settlement.settle(trip_id=trip.id, now=now)
+
+
+# --- it goes
+
+
+def test_confirms_as_soon_as_both_sides_are_bound(van: Trip, now: datetime) -> None:
+    heard: list[Any] = []
+    trip_confirmed.connect(lambda trip_id, **_more: heard.append(trip_id), weak=False, dispatch_uid="test")
+    mine = make.backed(van, seats=5, now=now)
+    make.bound(van, seats=14, now=now)
+    assert fresh(van).state == TripState.GATHERING
+
+    make.backed(van, seats=4, now=now)
+    trip_confirmed.disconnect(dispatch_uid="test")
+
+    after = fresh(van)
+    assert (after.state, after.seats_funded, after.operator_name) == ("confirmed", 9, "Lakeshore Lines")
+    assert states(van) == ["paid", "paid"]
+    assert fresh(mine.payment).captured_minor == mine.amount.minor
+    assert heard == [van.id]
+    assert Notice.objects.filter(kind="trips.confirmed").count() == 2
+    moves = StateChange.objects.filter(subject=mine.id).order_by("id").values_list("new", flat=True)
+    assert list(moves) == ["draft", "backed", "authorizing", "held", "capturing", "paid"]
+
+
+def test_the_bus_may_come_last(van: Trip, now: datetime) -> None:
+    make.backed(van, seats=9, now=now)
+    settle(van, now)
+    assert fresh(van).state == TripState.GATHERING
+
+    make.bound(van, seats=14, now=now)
+
+    assert fresh(van).state == TripState.CONFIRMED
+
+
+def test_settling_again_changes_nothing(van: Trip, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    make.backed(van, seats=9, now=now)
+    before = (Operation.objects.count(), StateChange.objects.count(), Notice.objects.count())
+
+    settle(van, now)
+    tasks.settle_due()
+
+    assert (Operation.objects.count(), StateChange.objects.count(), Notice.objects.count()) == before
+
+
+def test_early_holds_just_count(van: Trip, at: Any) -> None:
+    near = van.decides_at - timedelta(days=2)
+    at.move_to(near)
+    pledge = make.backed(van, seats=9, now=near)
+    assert pledge.state == "held"
+
+    make.bound(van, seats=14, now=near)
+
+    assert states(van) == ["paid"]
+    assert Attempt.objects.filter(payment=pledge.payment).count() == 1
+
+
+# --- it does not go
+
+
+def test_lapses_when_too_few(van: Trip, at: Any, now: datetime) -> None:
+    heard: list[Any] = []
+    trip_lapsed.connect(lambda trip_id, **_more: heard.append(trip_id), weak=False, dispatch_uid="test")
+    make.bound(van, seats=14, now=now)
+    pledge = make.backed(van, seats=8, now=now)
+    draft = make.draft(van, seats=1, now=now)
+    backing.expire(pledge_id=draft.id, now=now + timedelta(hours=2))
+
+    at.move_to(van.decides_at)
+    tasks.settle_due()
+    tasks.settle_due()
+    trip_lapsed.disconnect(dispatch_uid="test")
+
+    after = fresh(van)
+    assert (after.state, after.why_ended, after.seats_taken) == ("lapsed", "too_few", 0)
+    assert states(van) == ["released", "expired"]
+    assert fresh(pledge.payment).state == PaymentState.RELEASED
+    assert Attempt.objects.count() == 0
+    assert heard == [van.id]
+    assert Notice.objects.filter(kind="trips.lapsed").count() == 2  # the rider, and the captain who has no seat
+
+
+def test_lapses_without_a_bus(van: Trip, at: Any, now: datetime) -> None:
+    make.backed(van, seats=9, now=now)
+
+    at.move_to(van.decides_at)
+    settle(van, van.decides_at)
+
+    assert (fresh(van).state, fresh(van).why_ended) == ("lapsed", "no_bus")
+
+
+def test_waits_for_a_rider_who_is_at_the_checkout(van: Trip, at: Any, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    make.backed(van, seats=8, now=now)
+    almost = van.decides_at - timedelta(minutes=5)
+    at.move_to(almost)
+    last = make.draft(van, seats=1, now=almost)
+
+    at.move_to(van.decides_at)
+    settle(van, van.decides_at)
+    assert fresh(van).state == TripState.GATHERING
+    make.pay(last, now=van.decides_at)
+
+    assert fresh(van).state == TripState.CONFIRMED
+
+
+def test_early_holds_are_let_go(van: Trip, at: Any) -> None:
+    near = van.decides_at - timedelta(days=2)
+    at.move_to(near)
+    pledge = make.backed(van, seats=3, now=near)
+
+    at.move_to(van.decides_at)
+    settle(van, van.decides_at)
+
+    assert (fresh(pledge).state, fresh(pledge.payment).state) == ("released", PaymentState.RELEASED)
+    assert Attempt.objects.get().state == AttemptState.CANCELED
+
+
+# --- a card fails
+
+
+def test_waits_for_a_refused_card_and_confirms_when_it_is_mended(van: Trip, at: Any, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    make.backed(van, seats=5, now=now)
+    poor = make.backed(van, seats=4, card=SAVES_THEN_DECLINES, now=now)
+
+    after = fresh(van)
+    assert after.state == TripState.SETTLING
+    assert after.grace_ends_at == now + min(timedelta(hours=72), (van.departs_at - now) / 4)
+    assert states(van) == ["held", "needs_card"]
+    assert fresh(poor).card_due_at == after.grace_ends_at
+    assert Notice.objects.filter(kind="trips.card_needs_you", recipient=poor.rider).count() == 1
+    settle(van, now + timedelta(hours=1))
+    assert fresh(van).state == TripState.SETTLING
+
+    later = now + timedelta(hours=30)
+    at.move_to(later)
+    make.pay(fresh(poor), card=MASTERCARD, now=later)
+
+    assert fresh(van).state == TripState.CONFIRMED
+    assert states(van) == ["paid", "paid"]
+
+
+def test_a_new_rider_fills_the_gap(van: Trip, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    make.backed(van, seats=5, now=now)
+    poor = make.backed(van, seats=4, card=SAVES_THEN_DECLINES, now=now)
+
+    make.backed(van, seats=4, now=now)
+
+    assert fresh(van).state == TripState.CONFIRMED
+    assert states(van) == ["paid", "needs_card", "paid"]
+    assert fresh(poor).card_due_at > now
+
+
+def test_too_few_held_and_still_time_gathers_again(van: Trip, at: Any, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    good = make.backed(van, seats=5, now=now)
+    poor = make.backed(van, seats=4, card=SAVES_THEN_DECLINES, now=now)
+    over = fresh(van).grace_ends_at
+    assert over < van.decides_at
+
+    at.move_to(over)
+    settle(van, over)
+
+    assert fresh(van).state == TripState.GATHERING
+    assert (fresh(good).state, fresh(good.payment).state) == ("backed", PaymentState.CARD_SAVED)
+    assert (fresh(poor).state, fresh(poor.payment).state) == ("released", PaymentState.RELEASED)
+    assert Notice.objects.filter(kind="trips.dropped").count() == 1
+    assert Attempt.objects.filter(state=AttemptState.HELD).count() == 0
+    settle(van, over)
+    assert fresh(van).state == TripState.GATHERING
+    make.backed(van, seats=4, now=over)
+    assert fresh(van).state == TripState.CONFIRMED
+
+
+def test_at_the_decision_a_refused_card_has_its_grace_and_then_it_lapses(van: Trip, at: Any, now: datetime) -> None:
+    make.backed(van, seats=5, now=now)
+    make.backed(van, seats=4, card=SAVES_THEN_DECLINES, now=now)
+    decision = van.decides_at
+    at.move_to(decision - timedelta(minutes=1))
+    make.bound(van, seats=14, now=decision - timedelta(minutes=1))
+    assert fresh(van).state == TripState.SETTLING
+    grace = fresh(van).grace_ends_at
+    assert grace > decision
+
+    for moment in (decision, grace - timedelta(seconds=1)):
+        at.move_to(moment)
+        settle(van, moment)
+        assert fresh(van).state == TripState.SETTLING
+    at.move_to(grace)
+    settle(van, grace)
+
+    assert (fresh(van).state, fresh(van).why_ended) == ("lapsed", "too_few_held")
+    assert states(van) == ["released", "released"]
+    assert not Attempt.objects.filter(captured_minor__gt=0).exists()
+
+
+def test_after_it_is_certain_a_refused_card_is_dropped(van: Trip, at: Any, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    poor = make.backed(van, seats=2, card=SAVES_THEN_DECLINES, now=now)
+    make.backed(van, seats=9, now=now)
+    assert fresh(van).state == TripState.CONFIRMED
+    due = fresh(poor).card_due_at
+
+    at.move_to(due - timedelta(minutes=1))
+    tasks.settle_due()
+    assert fresh(poor).state == PledgeState.NEEDS_CARD
+    at.move_to(due)
+    tasks.settle_due()
+
+    assert (fresh(poor).state, fresh(poor.payment).state) == ("released", PaymentState.RELEASED)
+    assert Notice.objects.filter(kind="trips.dropped", recipient=poor.rider).count() == 1
+    assert fresh(van).seats_taken == 9
+
+
+def test_after_it_is_certain_a_mended_card_pays_at_once(van: Trip, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    poor = make.backed(van, seats=2, card=SAVES_THEN_DECLINES, now=now)
+    make.backed(van, seats=9, now=now)
+
+    make.pay(fresh(poor), card=VISA, now=now)
+
+    assert fresh(poor).state == PledgeState.PAID
+    assert fresh(poor.payment).captured_minor == poor.amount.minor
+
+
+def test_reminders_and_one_more_try(van: Trip, at: Any, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    poor = make.backed(van, seats=2, card=SAVES_THEN_DECLINES, now=now)
+    make.backed(van, seats=9, now=now)
+
+    for hours in (10, 24, 25, 60, 61):
+        at.move_to(now + timedelta(hours=hours))
+        tasks.remind()
+
+    reminders = Notice.objects.filter(kind="trips.card_reminder", recipient=poor.rider)
+    assert reminders.count() == 2
+    assert {notice.subject.rsplit(":", 1)[1] for notice in reminders} == {"24", "60"}
+    assert fresh(poor).state == PledgeState.NEEDS_CARD
+
+
+def test_a_bank_that_says_not_now_at_the_checkout_keeps_the_draft(van: Trip, now: datetime) -> None:
+    pledge = make.draft(van, now=now)
+
+    with pytest.raises(Exception, match=r".*"):
+        make.pay(pledge, card=POOR, now=now)
+
+    assert fresh(pledge).state == PledgeState.DRAFT
+
+
+# --- leaving, the bus leaving, calling it off
+
+
+def test_leaving_while_the_cards_are_checked(van: Trip, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    good = make.backed(van, seats=5, now=now)
+    make.backed(van, seats=4, card=SAVES_THEN_DECLINES, now=now)
+    assert fresh(good).state == PledgeState.HELD
+
+    pledges.withdraw(pledge_id=good.id, by=good.rider, now=now)
+
+    assert (fresh(good).state, fresh(good.payment).state) == ("withdrawn", PaymentState.RELEASED)
+    assert fresh(van).state == TripState.GATHERING  # five seats are gone, nothing to wait for
+
+
+def test_seats_are_frozen_while_the_cards_are_checked(van: Trip, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    good = make.backed(van, seats=5, now=now)
+    make.backed(van, seats=4, card=SAVES_THEN_DECLINES, now=now)
+    fewer = [pledges.Passenger(seat.name, (), seat.id) for seat in good.passengers.all()][:2]
+
+    with pytest.raises(NotChangeable):
+        pledges.change_seats(pledge_id=good.id, passengers=fewer, by=good.rider, now=now)
+
+
+def test_the_bus_leaves_while_the_cards_are_checked(van: Trip, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    good = make.backed(van, seats=5, now=now)
+    make.backed(van, seats=4, card=SAVES_THEN_DECLINES, now=now)
+
+    trips.unbind_bus(trip_id=van.id, now=now, by=None)
+
+    assert fresh(van).state == TripState.GATHERING
+    assert fresh(good).state == PledgeState.BACKED
+
+
+def test_a_smaller_bus_lowers_the_capacity(van: Trip, now: datetime) -> None:
+    make.draft(van, seats=5, now=now)
+
+    with pytest.raises(BusTooSmall):
+        make.bound(van, seats=8, now=now)
+    make.bound(van, seats=12, now=now)
+    make.bound(van, seats=12, now=now)
+    assert fresh(van).capacity == 12
+    trips.unbind_bus(trip_id=van.id, now=now, by=None)
+    trips.unbind_bus(trip_id=van.id, now=now, by=None)
+    assert (fresh(van).capacity, fresh(van).has_bus) == (14, False)
+
+
+def test_another_bus_on_a_certain_trip_is_told(van: Trip, at: Any, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    make.backed(van, seats=9, now=now)
+    trips.unbind_bus(trip_id=van.id, now=now, by=None)
+
+    trips.bind_bus(trip_id=van.id, seats=14, operator_name="Other Lines", now=now, by=None)
+
+    assert fresh(van).state == TripState.CONFIRMED
+    assert Notice.objects.filter(kind="trips.run_changed").count() == 1
+
+
+def test_the_captain_calls_it_off(van: Trip, now: datetime) -> None:
+    pledge = make.backed(van, seats=2, now=now)
+
+    for _twice in range(2):
+        trips.cancel(trip_id=van.id, now=now, by=van.captain)
+
+    assert fresh(van).state == TripState.CANCELLED
+    assert (fresh(pledge).state, fresh(pledge.payment).state) == ("released", PaymentState.RELEASED)
+    assert Notice.objects.filter(kind="trips.cancelled").count() == 1
+
+
+def test_nobody_else_calls_it_off(van: Trip, now: datetime, max_: Any) -> None:
+    with pytest.raises(NotTheCaptain):
+        trips.cancel(trip_id=van.id, now=now, by=max_)
+    make.bound(van, seats=14, now=now)
+    make.backed(van, seats=9, now=now)
+    with pytest.raises(NotTheCaptain):
+        trips.cancel(trip_id=van.id, now=now, by=van.captain)
+
+
+def test_staff_call_off_a_certain_trip_and_everybody_is_paid_back(van: Trip, now: datetime, sam: Any) -> None:
+    make.bound(van, seats=14, now=now)
+    pledge = make.backed(van, seats=9, now=now)
+
+    trips.cancel(trip_id=van.id, now=now, by=sam)
+    tasks.settle_due()
+
+    assert fresh(pledge).state == PledgeState.REFUNDED
+    assert fresh(pledge.payment).refunded_minor == pledge.amount.minor
+
+
+def test_the_life_of_a_trip(van: Trip, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    make.backed(van, seats=9, now=now)
+
+    for step, state in ((trips.set_off, "under_way"), (trips.complete, "completed"), (trips.close, "closed")):
+        step(trip_id=van.id, now=now, by=None)
+        step(trip_id=van.id, now=now, by=None)
+        assert fresh(van).state == state
+    with pytest.raises(NotChangeable):
+        trips.cancel(trip_id=van.id, now=now, by=None)
+    with pytest.raises(NotChangeable):
+        trips.unbind_bus(trip_id=van.id, now=now, by=None)
+    with pytest.raises(NotChangeable):
+        make.bound(van, seats=14, now=now)
+
+
+# --- reminders
+
+
+def test_two_weeks_before(at: Any, now: datetime) -> None:
+    trip = proposed(now=now)
+    make.backed(trip, seats=2, now=now)
+    tasks.remind()
+    assert not Notice.objects.filter(kind="trips.still_needed").exists()
+
+    at.move_to(trip.departs_at - timedelta(days=14))
+    tasks.remind()
+    tasks.remind()
+
+    notice = Notice.objects.get(kind="trips.still_needed")
+    assert notice.facts["missing"] == 23
+
+
+def test_boarding_passes_a_day_before(van: Trip, at: Any, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    pledge = make.backed(van, seats=9, now=now)
+    seat = pledge.passengers.first()
+    pledges.hand_over(seat_id=seat.id, email="fred@test.example", name="Fred", by=pledge.rider, now=now)
+
+    at.move_to(van.departs_at - timedelta(hours=24))
+    tasks.remind()
+    tasks.remind()
+    late = make.backed(van, seats=1, now=van.departs_at - timedelta(hours=23))
+
+    sent = Notice.objects.filter(kind="trips.boarding_pass")
+    assert sorted(len(notice.facts["passes"]) for notice in sent) == [1, 1, 8]
+    assert sent.filter(recipient=late.rider).count() == 1
+
+
+# --- races
+
+
+def at_once(*works: Callable[[], Any]) -> list[Any]:
+    """Run the works in threads that start together; what each answered or raised."""
+    gate = threading.Barrier(len(works))
+    answers: list[Any] = [None] * len(works)
+
+    def run(number: int, work: Callable[[], Any]) -> None:
+        gate.wait()
+        try:
+            answers[number] = work()
+        except Exception as error:  # noqa: BLE001
+            answers[number] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(n, work)) for n, work in enumerate(works)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def ready_but_unsettled(van: Trip, now: datetime, monkeypatch: pytest.MonkeyPatch) -> list[Pledge]:
+    """Both sides are bound, but nobody has looked yet."""
+    with monkeypatch.context() as quiet:
+        quiet.setattr(backing, "later", lambda *_task, **_ids: None)
+        found = [make.backed(van, seats=3, now=now) for _ in range(3)]
+        make.bound(van, seats=14, now=now)
+    assert fresh(van).state == TripState.GATHERING
+    return found
+
+
+@pytest.mark.race
+def test_two_workers_settle(van: Trip, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = ready_but_unsettled(van, now, monkeypatch)
+
+    answers = at_once(*[lambda: settle(van, now)] * 4)
+
+    assert answers == [None] * 4
+    settle(van, now)
+    assert fresh(van).state == TripState.CONFIRMED
+    for pledge in found:
+        assert list(pledge.payment.attempts.values_list("captured_minor", flat=True)) == [pledge.amount.minor]
+    assert StateChange.objects.filter(subject=van.id, new="confirmed").count() == 1
+
+
+@pytest.mark.race
+def test_a_rider_leaves_while_the_bank_is_asked(van: Trip, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = ready_but_unsettled(van, now, monkeypatch)
+    leaver = found[0]
+
+    answers = at_once(
+        lambda: settle(van, now), lambda: pledges.withdraw(pledge_id=leaver.id, by=leaver.rider, now=now)
+    )
+    tasks.settle_due()
+
+    after = fresh(leaver)
+    refused = isinstance(answers[1], NotChangeable)
+    if refused:
+        assert after.state == PledgeState.PAID
+        return
+    payment = after.payment
+    assert after.state in {PledgeState.WITHDRAWN, PledgeState.REFUNDED}
+    assert payment.captured_minor == payment.refunded_minor
+    held = Attempt.objects.filter(payment=payment, state=AttemptState.HELD)
+    assert not held.exists()
+
+
+@pytest.mark.race
+def test_following_and_settling_at_once(van: Trip, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = ready_but_unsettled(van, now, monkeypatch)
+
+    answers = at_once(
+        lambda: settle(van, now),
+        *[lambda pledge=pledge: backing.follow(payment_id=pledge.payment_id, now=now) for pledge in found],
+    )
+    tasks.settle_due()
+
+    assert answers == [None] * 4
+    assert fresh(van).state == TripState.CONFIRMED
+    assert states(van) == ["paid"] * 3
