@@ -108,6 +108,30 @@ def list_accounts(call: Call, params: Json) -> Json:
     return listed(call, "account", params)
 
 
+@route("GET", "account", "AccountRetrieveCurrentParams")
+def retrieve_current(call: Call, _params: Json) -> Json:
+    """Give the account that asks: the platform's own, or the connected one that the call is made for."""
+    if call.account:
+        return find(call, call.account)
+    active = {"card_payments": "active", "transfers": "active"}
+    return {
+        "id": "acct_sandbox",
+        "object": "account",
+        "business_profile": {**_profile({}), "name": "Rally"},
+        "business_type": "company",
+        "capabilities": active,
+        "charges_enabled": True,
+        "country": "US",
+        "default_currency": "usd",
+        "details_submitted": True,
+        "email": None,
+        "metadata": {},
+        "payouts_enabled": True,
+        "settings": _settings("manual"),
+        "type": "standard",
+    }
+
+
 @route("GET", "accounts/{id}", "AccountRetrieveParams")
 def retrieve(call: Call, _params: Json) -> Json:
     """Give a connected account."""

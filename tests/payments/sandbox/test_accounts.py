@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import stripe
 
-from payments.sandbox import clock
+from payments.sandbox import clock, schema
+from payments.sandbox.errors import ApiError
 from tests.payments.sandbox.bench import Bench
 
 
@@ -40,6 +41,14 @@ def test_an_account_is_changed_listed_and_deleted(bench: Bench) -> None:
     assert bench.client.v1.accounts.list().data == []
     with pytest.raises(stripe.InvalidRequestError):
         bench.client.v1.accounts.retrieve(account.id)
+
+
+def test_who_asks_can_ask_who_it_is(bench: Bench) -> None:
+    platform = bench.client.v1.accounts.retrieve_current()
+    assert (platform.id, platform.charges_enabled) == ("acct_sandbox", True)
+    assert schema.differences(platform.to_dict()) == []
+    operator = bench.operator()
+    assert bench.client.v1.accounts.retrieve_current({}, {"stripe_account": operator}).id == operator
 
 
 def test_an_account_with_money_is_not_deleted(bench: Bench) -> None:
@@ -157,8 +166,6 @@ def test_an_intent_that_never_took_money_is_not_refunded(bench: Bench) -> None:
 
 
 def test_what_cannot_be_disputed_is_not(bench: Bench) -> None:
-    from payments.sandbox.errors import ApiError
-
     held = str(bench.charge_saved(*bench.saved()).latest_charge)
     refunded = bench.paid(number="4000000000000259")
     bench.client.v1.refunds.create({"payment_intent": refunded.id})

@@ -68,7 +68,7 @@ def test_a_round_trip_can_be_made_to_last(wired: Bench) -> None:
     wired.faults.delay = 0.15
     started = time.perf_counter()
     wired.customer()
-    assert 0.15 <= time.perf_counter() - started < 1
+    assert time.perf_counter() - started >= 0.15
 
 
 def test_plain_http_works(wired: Bench) -> None:
