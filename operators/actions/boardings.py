@@ -50,7 +50,8 @@ def board(
     run = locked_run(run_id)
     permissions.check_can_drive(by, run)
     typed = code_in(code)
-    seat = seats_of(run).filter(code=typed).first() if typed else None
+    # What is not made of our letters is no code; the database would stumble over some of it.
+    seat = seats_of(run).filter(code=typed).first() if typed and set(typed) <= set(codes.ALPHABET) else None
     if seat is None:
         raise UnknownBoardingCode
     return _board(run, seat, leg=leg, at=at, device=device, now=now, by=by)
@@ -71,10 +72,12 @@ def board_seat(*, run_id: Any, seat_id: Any, leg: str, at: datetime, now: dateti
 def undo(*, run_id: Any, seat_id: Any, leg: str, now: datetime, by: User) -> Boarding | None:
     """Take a check-in back; it stays on record as undone. Twice is once; None if there was none.
 
-    Raises `NotAllowed`, `RunNotChangeable` once the run is completed.
+    Raises `NotAllowed`, `RunNotChangeable` once the run is completed, `BadInput` for a leg that is none.
     """
     run = locked_run(run_id)
     permissions.check_can_drive(by, run)
+    if leg not in Leg.values:
+        raise BadInput(_("A leg is outbound or return."), field="leg")
     if run.state == RunState.COMPLETED or not run.is_live:
         raise RunNotChangeable(why=_("the run has ended; its list stays as it is"))
 

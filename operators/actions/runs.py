@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from operators import notices, permissions
+from operators.actions.companies import one_line
 from operators.errors import (
     DriverBusy,
     DriverNotYours,
@@ -90,7 +91,8 @@ def commit(
 def withdraw(*, run_id: Any, why: str = "", now: datetime, by: User) -> Run:
     """Give the trip back before it is confirmed: it looks for a bus again. Owners and dispatchers. Twice is once.
 
-    Raises `NotAllowed`, `RunNotChangeable` once the trip is confirmed: riders have paid and count on the bus.
+    Raises `NotAllowed`, `RunNotChangeable` once the trip is confirmed: riders have paid and count on the bus,
+    `BadInput` for a reason of more than 200 characters.
     """
     trip = locked_trip(Run.objects.values_list("trip_id", flat=True).get(id=run_id))
     run = locked_run(run_id)
@@ -103,7 +105,8 @@ def withdraw(*, run_id: Any, why: str = "", now: datetime, by: User) -> Run:
             why=_("the trip is confirmed and riders count on you. Exchange vehicle or driver, or call us")
         )
 
-    journal.move(run, RUN, RunState.WITHDRAWN, now=now, by=by, why=why or "withdrawn by the operator")
+    reason = one_line(why, most=200, what="why", least=0) or "withdrawn by the operator"
+    journal.move(run, RUN, RunState.WITHDRAWN, now=now, by=by, why=reason)
     trips.unbind_bus(trip_id=trip.id, now=now, by=by)
 
     notices.run_withdrawn(run, now)
