@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from payments.sandbox import intents, money, setups
+from payments.sandbox import authorizing, intents, money, setups
 from payments.sandbox.call import Call, fresh_metadata, merged_metadata, new_id, route
 from payments.sandbox.customers import card_of, known_card, live_customer, method_object, new_customer
 from payments.sandbox.errors import Invalid, not_modelled, refused
@@ -343,16 +343,16 @@ def pay(call: Call, session: Json, typed: Typed) -> Json:
         setup = call.find("setup_intent", session["setup_intent"])
         setup["payment_method"] = method["id"]
         if card_of(method).asks != "never":
-            intents.ask(call, setup, session["url"])
+            authorizing.ask(call, setup, session["url"])
             return session
         setups.save(call, setup, method, authenticated=False)
         return _complete(call, session, method)
     intent = _intent_of(call, session, details)
     intent["payment_method"] = method["id"]
-    if intents.needs_authentication(card, method, off_session=False):
-        intents.ask(call, intent, session["url"])
+    if authorizing.needs_authentication(card, method, off_session=False):
+        authorizing.ask(call, intent, session["url"])
         return session
-    intents.authorize(call, intent, method, off_session=False)
+    authorizing.authorize(call, intent, method, off_session=False)
     return _complete(call, session, method)
 
 
@@ -365,7 +365,7 @@ def answer_challenge(call: Call, session: Json, *, passed: bool) -> Json:
         )
     else:
         intent = call.find("payment_intent", session["payment_intent"] or "")
-        done = intents.answer_challenge(call, intent, passed=passed)
+        done = authorizing.answer_challenge(call, intent, passed=passed)
     return _complete(call, session, call.find("payment_method", done["payment_method"]))
 
 

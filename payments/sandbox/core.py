@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from payments.sandbox import (
     accounts,
+    authorizing,
     checkout,
     customers,
     disputes,
@@ -292,7 +293,7 @@ class Sandbox:
                 return checkout.answer_challenge(call, checkout.find(call, intent["_session"]), passed=passed)
             if intent["object"] == "setup_intent":
                 return setups.answer_challenge(call, intent, passed=passed)
-            return intents.answer_challenge(call, intent, passed=passed)
+            return authorizing.answer_challenge(call, intent, passed=passed)
 
     def finish_onboarding(self, account_id: str) -> Json:
         """Do what an operator does on the onboarding page: the account can be paid from now on. Harmless twice."""

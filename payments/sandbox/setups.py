@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from payments.sandbox.authorizing import OPEN, ask, unexpected
 from payments.sandbox.call import Call, fresh_metadata, merged_metadata, new_id, public, route
 from payments.sandbox.cards import Decline
 from payments.sandbox.customers import attach, card_of, live_customer
 from payments.sandbox.errors import ApiError, refused
-from payments.sandbox.intents import ask, check_types, method_given, unexpected
+from payments.sandbox.intents import check_types, method_given
 from payments.sandbox.lists import listed
 from payments.sandbox.store import Json
 
@@ -20,7 +21,6 @@ _REFUSES: Final = (
     "payment_method_data",
 )
 _REFUSES_CREATED: Final = (*_REFUSES, "confirmation_token", "on_behalf_of", "single_use")
-_OPEN: Final = ("requires_payment_method", "requires_confirmation", "requires_action")
 _AUTHENTICATION_FAILED: Final = Decline(
     "setup_intent_authentication_failure",
     None,
@@ -104,7 +104,7 @@ def update(call: Call, params: Json) -> Json:
     """Change a SetupIntent that is not finished; metadata and description always."""
     setup = _find(call)
     frozen = set(params) - {"metadata", "description", "expand"}
-    if frozen and setup["status"] not in _OPEN:
+    if frozen and setup["status"] not in OPEN:
         raise unexpected(setup, f"You cannot update {min(frozen)} because this SetupIntent has a status of")
     method = method_given(call, params)
     if method is not None:
@@ -137,7 +137,7 @@ def confirm_call(call: Call, params: Json) -> Json:
 
 def confirm(call: Call, setup: Json, method: Json | None, return_url: str | None) -> Json:
     """Ask the issuer whether the card can be kept. A decline is kept and raised as `ApiError` 402."""
-    if setup["status"] not in _OPEN:
+    if setup["status"] not in OPEN:
         raise unexpected(setup, "You cannot confirm this SetupIntent because it has a status of")
     if method is None:
         message = "You cannot confirm this SetupIntent because it's missing a payment method."
@@ -203,7 +203,7 @@ def cancel_call(call: Call, params: Json) -> Json:
             "You cannot cancel the SetupIntent of a Checkout Session. Expire the Checkout Session instead."
         )
         raise unexpected(setup, message, whole=True)
-    if setup["status"] not in _OPEN:
+    if setup["status"] not in OPEN:
         raise unexpected(setup, "You cannot cancel this SetupIntent because it has a status of")
     return cancel(call, setup, params.get("cancellation_reason"))
 

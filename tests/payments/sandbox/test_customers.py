@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -140,11 +141,12 @@ def test_a_setup_intent_is_made_changed_and_confirmed(bench: Bench) -> None:
     assert (changed.status, changed.description) == ("requires_confirmation", "x")
     done = bench.client.v1.setup_intents.confirm(setup.id)
     assert (done.status, _cards(bench, customer)) == ("succeeded", [done.payment_method])
-    for call in (
+    late_calls: list[Callable[[], object]] = [
         lambda: bench.client.v1.setup_intents.confirm(setup.id),
         lambda: bench.client.v1.setup_intents.cancel(str(setup.id)),
         lambda: bench.client.v1.setup_intents.update(setup.id, {"customer": customer}),
-    ):
+    ]
+    for call in late_calls:
         with pytest.raises(stripe.InvalidRequestError) as late:
             call()
         assert late.value.code == "setup_intent_unexpected_state"
