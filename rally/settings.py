@@ -226,7 +226,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if TEST or DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "rally.static_files.PackedFiles"
     },
 }
 WHITENOISE_USE_FINDERS = TEST or DEBUG

@@ -24,6 +24,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 FIRST_PORT = 8000
 _PORTS_TRIED = 50
 _STEP_SECONDS = 600
+_TELLING = "demo_market"  # the step that takes so long that one wants to hear how far it is
 _CALM = 60.0  # a child that ran so long has recovered
 _TOO_OFTEN = 5
 _WORTH_SAYING = re.compile(r"\b(ERROR|CRITICAL)\b|^\w+(\.\w+)*(Error|Exception)\b")
@@ -334,10 +335,14 @@ class _Jobs:
         self._logs = logs
         self._env = env
         self._begun: dict[str, subprocess.Popen[bytes]] = {}
+        self._heard: int | None = None  # how far into the log of the step that tells; None before it begins
+        self._aloud = True
 
     def begin(self, *words: str) -> str:
         name = words[0]
         command = [sys.executable, str(PROJECT / "manage.py"), *words]
+        if name == _TELLING:
+            self._heard = 0
         self._begun[name] = processes.spawn(
             command, log=_fresh_log(self._logs, name), env=self._env, cwd=PROJECT
         )
@@ -348,7 +353,7 @@ class _Jobs:
         job = self._begun.pop(name)
         log = self._logs / f"{name}.log"
         try:
-            status = job.wait(_STEP_SECONDS)
+            status = self._wait(name, job)
         except BaseException:
             self._begun[name] = job
             raise
@@ -356,6 +361,30 @@ class _Jobs:
             raise CannotStart(
                 f"manage.py {name} failed with status {status}. The end of {log}:\n{last_lines(log)}"
             )
+
+    def _wait(self, name: str, job: subprocess.Popen[bytes]) -> int:
+        for _ in processes.ticks(_STEP_SECONDS, 0.1):
+            status = job.poll()
+            self._tell()
+            if status is not None:
+                return status
+        raise CannotStart(
+            f"manage.py {name} took more than {_STEP_SECONDS} seconds; see {self._logs}/{name}.log."
+        )
+
+    def _tell(self) -> None:
+        """Repeat what the long step says about how far it is; nothing of its log lines and its faults."""
+        if self._heard is None:
+            return
+        with (self._logs / f"{_TELLING}.log").open("rb") as file:
+            file.seek(self._heard)
+            fresh = file.read()
+        end = fresh.rfind(b"\n") + 1
+        self._heard += end
+        for line in fresh[:end].decode(errors="replace").splitlines():
+            self._aloud = self._aloud and not line.startswith("Traceback")
+            if self._aloud and line.strip() and not line.startswith("{"):
+                say(f"  {line.strip()[:200]}")
 
     def finish_all(self, *names: str) -> None:
         for name in names:
