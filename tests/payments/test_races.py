@@ -1,0 +1,158 @@
+"""Real threads over the same rows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from payments import gateway
+from payments.actions import checkouts, operations, payments
+from payments.models import Attempt, Checkout, Customer, Operation
+from payments.sandbox.core import Sandbox
+from payments.states import PaymentState
+from rally.models import User
+from tests.factories.payments import at_page, go, payment, usd
+from tests.payments.conftest import Time, heal
+
+pytestmark = pytest.mark.race
+SAVE, HOLD = Checkout.Mode.SAVE, Checkout.Mode.HOLD
+
+
+def at_once(*works: Callable[[], Any]) -> list[Any]:
+    """Run all of them at the same moment, each in a thread of its own; answers and exceptions in order."""
+    gate = threading.Barrier(len(works))
+    answers: list[Any] = [None] * len(works)
+
+    def run(place: int, work: Callable[[], Any]) -> None:
+        try:
+            gate.wait(10)
+            answers[place] = work()
+        except Exception as error:  # noqa: BLE001 - it is the answer
+            answers[place] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=each) for each in enumerate(works)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return answers
+
+
+def test_two_workers_on_one_operation_have_one_effect(sandbox: Sandbox, ana: User, time: Time) -> None:
+    assert sandbox.faults is not None
+    paid = at_page(payment(ana, now=time()), SAVE, now=time())
+    from payments.sandbox.faults import Fault
+
+    sandbox.faults.script("POST", "payment_intents$", Fault.DROP_BEFORE)
+    payments.authorize(payment_id=paid.id, amount=usd(4200), now=time())
+    operation = Operation.objects.get(kind="authorize")
+    now = time.move(minutes=1)
+    sandbox.faults.delay = 0.05
+    at_once(*[lambda: operations.run(operation.id, now=now)] * 4)
+    sandbox.faults.delay = 0
+    paid.refresh_from_db()
+    operation.refresh_from_db()
+    assert (paid.state, operation.tries) == (PaymentState.HELD, 2)
+    assert gateway.books().capturable == 4200
+
+
+def test_a_worker_whose_lease_ran_out_meets_the_next_one(sandbox: Sandbox, ana: User, time: Time) -> None:
+    """Both send, under one key, and both record: still one hold."""
+    assert sandbox.faults is not None
+    paid = at_page(payment(ana, now=time()), SAVE, now=time())
+    from payments.sandbox.faults import Fault
+
+    sandbox.faults.script("POST", "payment_intents$", Fault.DROP_BEFORE)
+    payments.authorize(payment_id=paid.id, amount=usd(4200), now=time())
+    operation = Operation.objects.get(kind="authorize")
+    now = time.move(minutes=1)
+    sandbox.faults.delay = 0.1
+    at_once(
+        lambda: operations.run(operation.id, now=now),
+        lambda: operations.run(operation.id, now=now + operations.LEASE * 2),
+    )
+    sandbox.faults.delay = 0
+    heal(sandbox, time)
+    paid.refresh_from_db()
+    assert paid.state == PaymentState.HELD
+    assert gateway.books().capturable == 4200
+
+
+def test_two_captures_take_once(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = at_page(payment(ana, now=time()), HOLD, now=time())
+    now = time()
+    at_once(*[lambda: payments.capture(payment_id=paid.id, amount=usd(4200), now=now)] * 3)
+    heal(sandbox, time)
+    paid.refresh_from_db()
+    assert (paid.state, paid.captured_minor) == (PaymentState.PAID, 4200)
+    assert Operation.objects.filter(kind="capture").count() == 1
+
+
+def test_capture_and_release_cannot_both_win(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = at_page(payment(ana, now=time()), HOLD, now=time())
+    now = time()
+    at_once(
+        lambda: payments.capture(payment_id=paid.id, amount=usd(4200), now=now),
+        lambda: payments.release(payment_id=paid.id, keep_card=False, now=now, why="race"),
+    )
+    heal(sandbox, time)
+    paid.refresh_from_db()
+    assert paid.state in (PaymentState.PAID, PaymentState.RELEASED)
+    assert paid.captured_minor == (4200 if paid.state == PaymentState.PAID else 0)
+
+
+def test_two_tabs_get_one_page(sandbox: Sandbox, ana: User, time: Time) -> None:
+    assert sandbox.faults is not None
+    paid = payment(ana, now=time())
+    now = time()
+    sandbox.faults.delay = 0.02
+    answers = at_once(*[lambda: go(paid, HOLD, now=now)] * 4)
+    sandbox.faults.delay = 0
+    urls = {each for each in answers if isinstance(each, str)}
+    assert urls <= {Checkout.objects.get().url}
+    assert go(paid, HOLD, now=now) == Checkout.objects.get().url
+    assert (Checkout.objects.count(), Customer.objects.count()) == (1, 1)
+
+
+def test_many_come_back_at_once(sandbox: Sandbox, ana: User, time: Time) -> None:
+    from tests.factories.payments import type_card
+
+    paid = payment(ana, now=time())
+    type_card(go(paid, HOLD, now=time()))
+    now = time()
+    answers = at_once(*[lambda: checkouts.come_back(payment_id=paid.id, now=now)] * 4)
+    assert answers == [None] * 4
+    paid.refresh_from_db()
+    assert (paid.state, Attempt.objects.count()) == (PaymentState.HELD, 1)
+
+
+def test_two_refunds_for_one_reason_are_one(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = at_page(payment(ana, now=time()), Checkout.Mode.CHARGE, now=time())
+    now = time()
+    answers = at_once(
+        *[lambda: payments.refund(payment_id=paid.id, amount=usd(4200), reason="x", now=now, by=None)] * 3
+    )
+    heal(sandbox, time)
+    assert len({each.id for each in answers}) == 1
+    assert gateway.books().balance == -152
+
+
+def test_a_settlement_waits_for_nobody_s_transaction(sandbox: Sandbox, ana: User, time: Time) -> None:
+    """An operation whose row somebody looks at is left alone, not waited for."""
+    from payments.sandbox.faults import Fault
+
+    assert sandbox.faults is not None
+    paid = at_page(payment(ana, now=time()), SAVE, now=time())
+    sandbox.faults.script("POST", "payment_intents$", Fault.DROP_BEFORE)
+    payments.authorize(payment_id=paid.id, amount=usd(4200), now=time())
+    operation = Operation.objects.get(kind="authorize")
+    now = time.move(minutes=1)
+    with transaction.atomic():
+        Operation.objects.select_for_update().get(id=operation.id)
+        assert at_once(lambda: operations.run(operation.id, now=now)) == ["pending"]
