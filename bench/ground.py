@@ -35,6 +35,7 @@ def prepare() -> servers.Lease:
         SECRET_KEY=secrets.token_urlsafe(60),
         ALLOWED_HOSTS="127.0.0.1",
         SITE_URL="https://127.0.0.1",
+        SOURCE_URL="https://127.0.0.1/source",
         EMAIL_URL="consolemail://",
         ALLOW_SANDBOX_PAYMENTS="1",
         SECURE_SSL_REDIRECT="0",

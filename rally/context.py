@@ -14,6 +14,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     return {
         "demo": SimpleLazyObject(lambda: _demo(request)) if settings.DEMO else None,
         "sandbox": settings.SANDBOX,
+        "source_url": settings.SOURCE_URL,
         "areas": SimpleLazyObject(lambda: _areas(request)),
     }
 

@@ -49,6 +49,8 @@ if PRODUCTION and len(SECRET_KEY) < 50:
 SITE_URL = required("SITE_URL", "https://rally.example", "http://127.0.0.1:8000").rstrip("/")
 if PRODUCTION and not SITE_URL.startswith("https://"):
     raise ImproperlyConfigured("SITE_URL must begin with https:// in production.")
+#: Where the source of the running version can be had: the licence promises it to every user of the service.
+SOURCE_URL = required("SOURCE_URL", "https://git.rally.example/rally", "")
 CSRF_TRUSTED_ORIGINS = [SITE_URL] if PRODUCTION else []
 
 INSTALLED_APPS = [
