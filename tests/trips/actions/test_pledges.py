@@ -79,7 +79,10 @@ def test_reserves_seats_for_a_while(trip: Trip, ana: User, now: datetime) -> Non
     assert pledge.reserved_until == now + timedelta(minutes=31)
     assert pledge.amount == pledge.fare * 2
     assert pledge.policy == [[168, 100], [72, 75], [24, 50], [0, 0]]
-    assert [(seat.name, seat.needs) for seat in pledge.passengers.all()] == [("Ana", ["wheelchair"]), ("Bo", [])]
+    assert [(seat.name, seat.needs) for seat in pledge.passengers.all()] == [
+        ("Ana", ["wheelchair"]),
+        ("Bo", []),
+    ]
     assert (fresh(trip).seats_taken, fresh(trip).seats_pledged) == (2, 0)
     assert StateChange.objects.get(subject=pledge.id).new == "draft"
 
@@ -114,7 +117,9 @@ def test_needs_a_stop_of_this_trip(trip: Trip, ana: User, now: datetime) -> None
     assert refusal.value.field == "stop"
 
 
-@pytest.mark.parametrize("names", [[], [""], ["   "], ["\x00\x07"], ["\u202e"], ["x" * 10_000], ["ok", "x" * 81]])
+@pytest.mark.parametrize(
+    "names", [[], [""], ["   "], ["\x00\x07"], ["\u202e"], ["x" * 10_000], ["ok", "x" * 81]]
+)
 def test_names_that_are_none(trip: Trip, ana: User, now: datetime, names: list[str]) -> None:
     with pytest.raises(BadInput) as refusal:
         take(trip, ana, now, passengers=[Passenger(name) for name in names])
@@ -167,7 +172,9 @@ def test_closed_once_it_is_decided(trip: Trip, ana: User, now: datetime) -> None
     assert "did not run" in refusal.value.message
 
 
-@pytest.mark.parametrize("state", [TripState.CANCELLED, TripState.COMPLETED, TripState.UNDER_WAY, TripState.CLOSED])
+@pytest.mark.parametrize(
+    "state", [TripState.CANCELLED, TripState.COMPLETED, TripState.UNDER_WAY, TripState.CLOSED]
+)
 def test_closed_when_it_is_over(trip: Trip, ana: User, now: datetime, state: str) -> None:
     Trip.objects.filter(id=trip.id).update(state=state, decided_at=now)
 
@@ -332,7 +339,9 @@ def test_nobody_leaves_a_moving_bus(at: Any, now: datetime) -> None:
 def change(pledge: Pledge, people: list[Passenger], now: datetime, **more: Any) -> Pledge:
     """`change_seats` with consent."""
     facts = {"consent_text": "I agree to more.", "consent_version": "test2", "consented": True}
-    return pledges.change_seats(pledge_id=pledge.id, passengers=people, by=pledge.rider, now=now, **{**facts, **more})
+    return pledges.change_seats(
+        pledge_id=pledge.id, passengers=people, by=pledge.rider, now=now, **{**facts, **more}
+    )
 
 
 def as_they_are(pledge: Pledge) -> list[Passenger]:
@@ -457,7 +466,9 @@ def test_hand_over_refused(at: Any, now: datetime, max_: User) -> None:
     with pytest.raises(NotYours):
         pledges.hand_over(seat_id=seat.id, email="a@b.example", name="A", by=max_, now=now)
     with pytest.raises(NotChangeable):
-        pledges.hand_over(seat_id=seat.id, email="a@b.example", name="A", by=pledge.rider, now=trip.departs_at)
+        pledges.hand_over(
+            seat_id=seat.id, email="a@b.example", name="A", by=pledge.rider, now=trip.departs_at
+        )
 
 
 def test_a_draft_is_not_handed_over(trip: Trip, ana: User, now: datetime) -> None:
@@ -513,7 +524,11 @@ def test_one_rider_in_two_tabs(now: datetime) -> None:
 
     answers = at_once(*[lambda: make.draft(trip, rider, now=now)] * 3)
 
-    assert sorted(type(answer).__name__ for answer in answers) == ["AlreadyPledged", "AlreadyPledged", "Pledge"]
+    assert sorted(type(answer).__name__ for answer in answers) == [
+        "AlreadyPledged",
+        "AlreadyPledged",
+        "Pledge",
+    ]
 
 
 @pytest.mark.race
