@@ -52,7 +52,7 @@ def lapsed(pledge: Pledge, now: datetime) -> None:
 def lapsed_captain(trip: Trip, now: datetime) -> None:
     """The same to a captain who has no seat on it."""
     facts = {**_facts(trip), "why": trip.why_ended, "url": _absolute(trip.get_absolute_url()), "seats": 0}
-    if not trip.pledges.filter(rider_id=trip.captain_id).exists():  # type: ignore[attr-defined]
+    if not trip.pledges.filter(rider_id=trip.captain_id).exists():
         outbox.put(to=trip.captain, kind="trips.lapsed", subject=f"trip:{trip.id}", facts=facts, now=now)
 
 
@@ -88,7 +88,7 @@ def came_late(pledge: Pledge, now: datetime) -> None:
 
 def boarding_pass(pledge: Pledge, now: datetime) -> None:
     """Tomorrow: where to stand, and the code of each seat. Handed seats go to those who hold them."""
-    seats = list(pledge.passengers.select_related("holder"))  # type: ignore[attr-defined]
+    seats = list(pledge.passengers.select_related("holder"))
     mine = [seat for seat in seats if seat.holder_id is None]
     if mine:
         _tell(pledge, "boarding_pass", now, passes=_passes(mine), calendar_url=links.calendar_link(pledge))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -143,7 +144,7 @@ def let_card_rest(*, trip: Trip, pledge: Pledge, now: datetime) -> None:
     """The trip gathers again: let go a hold that was placed for the decision, but keep the card."""
     if pledge.state == PledgeState.HELD and pledge.instrument == Instrument.SAVED_CARD:
         move(pledge, PledgeState.BACKED, now=now, by=None, trip=trip, why="gathering again")
-        payments.release(payment_id=pledge.payment_id, keep_card=True, now=now, why="gathering again")
+        payments.release(payment_id=payment_id_of(pledge), keep_card=True, now=now, why="gathering again")
 
 
 def _give_back(trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> None:
@@ -174,9 +175,15 @@ def _refund_pending(payment: Payment) -> bool:
 
 
 def _refund_all(pledge: Pledge, *, why: str, now: datetime) -> None:
-    payment = locked_payment(pledge.payment_id)
+    payment = locked_payment(payment_id_of(pledge))
     if payment.refundable:
         payments.refund(payment_id=payment.id, amount=payment.refundable, reason=why, now=now, by=None)
+
+
+def payment_id_of(pledge: Pledge) -> UUID:
+    """The key of the payment that must be there in this state; a constraint says that it is."""
+    assert pledge.payment_id is not None  # noqa: S101
+    return pledge.payment_id
 
 
 def wake(trip: Trip, now: datetime) -> None:
@@ -229,7 +236,7 @@ def expire(*, pledge_id: Any, now: datetime) -> None:
     if pledge.state != PledgeState.DRAFT or pledge.reserved_until > now:
         return
     if pledge.payment_id is not None:
-        payment = locked_payment(pledge.payment_id)
+        payment = locked_payment(payment_id_of(pledge))
         catch_up(trip=trip, pledge=pledge, payment=payment, now=now)
         if pledge.state != PledgeState.DRAFT:
             return  # `follow` is on its way
@@ -254,7 +261,7 @@ def drop(*, pledge_id: Any, now: datetime) -> None:
         return
     if pledge.card_due_at is None or pledge.card_due_at > now:
         return
-    payment = locked_payment(pledge.payment_id)
+    payment = locked_payment(payment_id_of(pledge))
     catch_up(trip=trip, pledge=pledge, payment=payment, now=now)
     if pledge.state not in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}:
         return  # mended at the last moment; `follow` is on its way
@@ -271,7 +278,7 @@ def try_again(*, pledge_id: Any, now: datetime) -> None:
 
     if pledge.state != PledgeState.NEEDS_CARD or trip.state not in {TripState.SETTLING, TripState.CONFIRMED}:
         return
-    payment = locked_payment(pledge.payment_id)
+    payment = locked_payment(payment_id_of(pledge))
     if payment.state != PaymentState.DECLINED or not payments.may_retry(payment):
         return
     if pledge.card_asked_at is None or now < pledge.card_asked_at + timedelta(hours=24):

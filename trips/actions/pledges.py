@@ -19,7 +19,7 @@ from rally.errors import BadInput
 from rally.models import User
 from rally.money import Money
 from trips import notices
-from trips.actions.backing import move, wake
+from trips.actions.backing import move, payment_id_of, wake
 from trips.errors import (
     AlreadyPledged,
     AmountChanged,
@@ -87,7 +87,7 @@ def make(
     trip = locked_trip(trip_id)
 
     check_open(trip, now)
-    if trip.pledges.live().filter(rider=rider).exists():  # type: ignore[attr-defined]
+    if trip.pledges.live().filter(rider=rider).exists():
         raise AlreadyPledged
     if trip.seats_left < len(people):
         raise TripFull(left=trip.seats_left)
@@ -295,7 +295,7 @@ def withdraw(*, pledge_id: Any, by: User, now: datetime, agreed: Money | None = 
         move(pledge, PledgeState.WITHDRAWING, now=now, by=by, trip=trip, why=f"{terms_now.percent} % back")
         if terms_now.refund:
             payments.refund(
-                payment_id=pledge.payment_id, amount=terms_now.refund, reason="left", now=now, by=by
+                payment_id=payment_id_of(pledge), amount=terms_now.refund, reason="left", now=now, by=by
             )
         else:
             move(pledge, PledgeState.REFUNDED, now=now, by=by, trip=trip, why="nothing comes back this late")
@@ -337,7 +337,7 @@ def change_seats(
     check_can_change(pledge, by)
 
     people = _checked(passengers, max(rules.current().max_seats_per_pledge, pledge.seats))
-    kept = {str(seat.id): seat for seat in pledge.passengers.all()}  # type: ignore[attr-defined]
+    kept = {str(seat.id): seat for seat in pledge.passengers.all()}
     chosen = [str(person.seat) for person in people if person.seat is not None]
     if len(set(chosen)) != len(chosen) or not set(chosen) <= set(kept):
         raise BadInput(_("That seat is not part of this pledge."), field="passengers")

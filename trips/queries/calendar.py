@@ -41,4 +41,4 @@ def calendar_file(pledge: Pledge, now: datetime) -> bytes:
     file.add("prodid", "-//Rally//Rides//EN")
     file.add("version", "2.0")
     file.add_component(entry)
-    return file.to_ical()
+    return bytes(file.to_ical())

@@ -9,6 +9,7 @@ from django.db.models import Prefetch, Q, QuerySet, Sum
 
 from rally.money import Money
 from trips.models import Pledge, Seat, Stop, Trip
+from trips.models.pledges import PledgeQuerySet
 from trips.states import PLEDGED, PledgeState, TripState
 
 #: It is behind us, whatever came of it.
@@ -24,7 +25,7 @@ def trips_for_page() -> QuerySet[Trip]:
 def stops_with_riders(trip: Trip) -> list[Stop]:
     """The stops in order; each carries `riders`, the seats pledged there. One query."""
     boarding = Sum("pledges__seats", filter=Q(pledges__state__in=PLEDGED))
-    stops = list(trip.stops.annotate(riders=boarding).order_by("position"))  # type: ignore[attr-defined]
+    stops: list[Stop] = list(trip.stops.annotate(riders=boarding).order_by("position"))
     for stop in stops:
         stop.trip = trip
     return stops
@@ -34,10 +35,10 @@ def mine(trip: Trip, user: Any) -> Pledge | None:
     """This person's live pledge on the trip."""
     if not user.is_authenticated:
         return None
-    return trip.pledges.live().filter(rider=user).select_related("stop").first()  # type: ignore[attr-defined,no-any-return]
+    return trip.pledges.live().filter(rider=user).select_related("stop").first()
 
 
-def pledges_for_page() -> QuerySet[Pledge]:
+def pledges_for_page() -> PledgeQuerySet:
     """Pledges with what their page names: trip, event, venue, stop, payment, seats."""
     return Pledge.objects.select_related("trip__event__venue", "stop", "payment", "rider").prefetch_related(
         Prefetch("passengers", Seat.objects.select_related("holder"))
@@ -72,7 +73,7 @@ def rides_of(user: Any, limit: int = 50) -> Rides:
 
 def who_joined(trip: Trip) -> list[Pledge]:
     """The pledges a captain sees: rider, stop, seats; nothing about money beyond whether a card is in."""
-    joined = trip.pledges.live().select_related("rider", "stop")  # type: ignore[attr-defined]
+    joined = trip.pledges.live().select_related("rider", "stop")
     return list(joined.order_by("stop__position", "created_at"))
 
 

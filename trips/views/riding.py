@@ -63,7 +63,7 @@ def make_pledge(request: HttpRequest, code: str) -> HttpResponse:
     if request.method != "POST":
         return _fresh_form(request, trip)
 
-    stops = list(trip.stops.all())  # type: ignore[attr-defined]
+    stops = list(trip.stops.all())
     form = PledgeForm(request.POST, stops=stops, known=request.user.is_authenticated)
     people = PassengerForms(request.POST, most=rules.current().max_seats_per_pledge)
     do = request.POST.get("do", "take")
@@ -123,7 +123,7 @@ def _take(
 
 
 def _fresh_form(request: HttpRequest, trip: Trip) -> HttpResponse:
-    stops = list(trip.stops.all())  # type: ignore[attr-defined]
+    stops = list(trip.stops.all())
     most = rules.current().max_seats_per_pledge
     known = request.user.is_authenticated
     typed = request.session.get(_typed_key(trip)) if known else None
@@ -327,7 +327,7 @@ def _pledge_context(found: Pledge, now: datetime) -> dict[str, Any]:
         "trip": trip,
         "stop": found.stop,
         "payment": found.payment,
-        "seats": list(found.passengers.all()),  # type: ignore[attr-defined]
+        "seats": list(found.passengers.all()),
         "live": live,
         "owes": found.state in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE, PledgeState.DRAFT}
         and before,
@@ -382,10 +382,7 @@ def change_seats(request: HttpRequest, code: str) -> HttpResponse:
     assert user is not None  # noqa: S101 - login_required
     most = max(rules.current().max_seats_per_pledge, found.seats)
     if request.method != "POST":
-        lines = [
-            {"name": seat.name, "needs": seat.needs, "seat": seat.id}
-            for seat in found.passengers.all()  # type: ignore[attr-defined]
-        ]
+        lines = [{"name": seat.name, "needs": seat.needs, "seat": seat.id} for seat in found.passengers.all()]
         return _change_page(request, found, PassengerForms(None, most=most, initial=lines))
     people = PassengerForms(request.POST, most=most)
     do = request.POST.get("do", "save")

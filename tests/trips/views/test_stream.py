@@ -53,9 +53,10 @@ def test_news_arrive(now: datetime) -> None:
         assert not waiting.done()
         await sync_to_async(touch)(trip)
         news = await asyncio.wait_for(waiting, 10)
-        await parts.aclose()
-        del parts, answer, waiting, told  # the generator inside is closed when nobody holds it any more
+        gone = asyncio.create_task(anext(parts))
         await asyncio.sleep(0.1)
+        gone.cancel()  # what the server does when the browser has left
+        await asyncio.gather(gone, return_exceptions=True)
         return [first, ready, news], stream._here().count
 
     parts, watching = asyncio.run(scenario())
