@@ -221,7 +221,7 @@ def l9_nothing_waits_for_long(*, now: datetime, days: int = 10) -> list[str]:
     """Promised refunds and open disputes end; what has not moved for days is a task for staff."""
     stale = []
     for account in (Account.RIDER_REFUND_DUE, Account.DISPUTE_OPEN):
-        for payment_id in _by_payment(account):
+        for payment_id in filter(None, _by_payment(account)):
             rows = LedgerTransfer.objects.filter(Q(debit=account) | Q(credit=account), payment_id=payment_id)
             newest = rows.order_by("-occurred_at").values_list("occurred_at", flat=True)[0]
             if newest < now - timedelta(days=days):

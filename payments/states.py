@@ -111,13 +111,37 @@ class RefundState(TextChoices):
     FAILED = "failed"  #: the money is with us; the rider is still owed and staff must act
 
 
+REFUND = table(
+    "refund",
+    RefundState,
+    RefundState.PENDING,
+    {
+        RefundState.PENDING: {RefundState.SUCCEEDED, RefundState.FAILED},
+        RefundState.SUCCEEDED: {RefundState.FAILED},
+        RefundState.FAILED: {RefundState.PENDING},
+    },
+)
+
+
 class TransferState(TextChoices):
     """Where one transfer to a payee stands."""
 
     PENDING = "pending"
     PAID = "paid"
-    REVERSED = "reversed"
+    REVERSED = "reversed"  #: taken back wholly, perhaps before it was sent
     FAILED = "failed"
+
+
+TRANSFER = table(
+    "transfer",
+    TransferState,
+    TransferState.PENDING,
+    {
+        TransferState.PENDING: {TransferState.PAID, TransferState.FAILED, TransferState.REVERSED},
+        TransferState.PAID: {TransferState.REVERSED},
+        TransferState.FAILED: {TransferState.PENDING, TransferState.PAID, TransferState.REVERSED},
+    },
+)
 
 
 class InboxState(TextChoices):

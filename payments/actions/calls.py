@@ -13,7 +13,16 @@ from payments import gateway
 from payments.actions import journal, sightings, standings
 from payments.gateway import words
 from payments.models import Attempt, Checkout, Customer, Operation, Payee, Payment, Refund, Transfer
-from payments.states import AttemptState, CheckoutState, PaymentState, RefundState, TransferState
+from payments.states import (
+    REFUND,
+    TRANSFER,
+    AttemptState,
+    CheckoutState,
+    PaymentState,
+    RefundState,
+    TransferState,
+)
+from rally import journal as changes
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,13 @@ def _key(operation: Operation) -> str:
     return operation.key(settings.INSTALL)
 
 
+def _payment(operation: Operation) -> Payment:
+    """The payment that the runner has locked with the operation."""
+    if operation.payment is None:
+        raise TypeError(f"A {operation.kind} belongs to a payment.")
+    return operation.payment
+
+
 def _cannot(_operation: Operation, _error: words.ProviderTrouble, _now: datetime) -> bool:
     return False
 
@@ -54,8 +70,8 @@ def _find_customer(operation: Operation) -> words.CustomerSeen | None:
     return gateway.find_customer(email=row.user.email, op=str(operation.id))
 
 
-def _finish_customer(operation: Operation, seen: words.CustomerSeen, now: datetime) -> bool:
-    sightings.customer(seen, customer_id=operation.subject, now=now)
+def _finish_customer(operation: Operation, seen: words.CustomerSeen, _now: datetime) -> bool:
+    sightings.customer(seen, customer_id=operation.subject)
     return True
 
 
@@ -78,8 +94,7 @@ def _give_up_checkout(operation: Operation, _error: words.ProviderTrouble, now: 
     checkout = Checkout.objects.select_related("payment").get(id=operation.subject)
     checkout.state = CheckoutState.EXPIRED
     checkout.save(update_fields=["state"])
-    assert operation.payment is not None
-    standings.follow(operation.payment, now=now)
+    standings.follow(_payment(operation), now=now)
     return True
 
 
@@ -130,8 +145,7 @@ def _give_up_intent(operation: Operation, error: words.ProviderTrouble, now: dat
         if isinstance(error, words.Declined) and error.intent is not None:
             attempt.intent, attempt.charge = error.intent.id, error.intent.charge
         attempt.save()
-    assert operation.payment is not None
-    standings.follow(operation.payment, now=now)
+    standings.follow(_payment(operation), now=now)
     return True
 
 
@@ -173,9 +187,11 @@ def _finish_refund(_operation: Operation, seen: words.RefundSeen, now: datetime)
     return True
 
 
-def _give_up_refund(operation: Operation, _error: words.ProviderTrouble, now: datetime) -> bool:
+def _give_up_refund(operation: Operation, error: words.ProviderTrouble, now: datetime) -> bool:
     """Nothing went back and the payer is still owed: staff must act (a dispute, a closed card, a refund by hand)."""
-    Refund.objects.filter(id=operation.subject).update(state=RefundState.FAILED)
+    refund = Refund.objects.get(id=operation.subject)
+    if refund.state == RefundState.PENDING:
+        changes.move(refund, REFUND, RefundState.FAILED, now=now, by=None, why=error.code)
     return True
 
 
@@ -193,8 +209,8 @@ def _find_account(operation: Operation) -> words.AccountSeen | None:
     return gateway.find_account(since=operation.created_at, op=str(operation.id))
 
 
-def _finish_account(_operation: Operation, seen: words.AccountSeen, now: datetime) -> bool:
-    sightings.account(seen, now=now)
+def _finish_account(_operation: Operation, seen: words.AccountSeen, _now: datetime) -> bool:
+    sightings.account(seen)
     return True
 
 
@@ -211,8 +227,10 @@ def _finish_transfer(_operation: Operation, seen: words.TransferSeen, now: datet
     return True
 
 
-def _give_up_transfer(operation: Operation, _error: words.ProviderTrouble, now: datetime) -> bool:
-    Transfer.objects.filter(id=operation.subject).update(state=TransferState.FAILED)
+def _give_up_transfer(operation: Operation, error: words.ProviderTrouble, now: datetime) -> bool:
+    transfer = Transfer.objects.get(id=operation.subject)
+    if transfer.state == TransferState.PENDING:
+        changes.move(transfer, TRANSFER, TransferState.FAILED, now=now, by=None, why=error.code)
     return True
 
 

@@ -35,21 +35,20 @@ def go(*, payment_id: UUID, mode: Checkout.Mode, success_url: str, cancel_url: s
     `PaymentClosed` when no card can be given in the payment's state, `ProviderUnavailable` when there is no answer now.
     """
     for _round in range(_ROUNDS):
-        address, operation = _next_step(payment_id, mode, success_url, cancel_url, now)
-        if address:
-            return address
-        assert operation is not None
-        operations.run(operation.id, now=now)
-        operation.refresh_from_db()
-        if operation.ended_at is None or operation.error:
+        step = _next_step(payment_id, mode, (success_url, cancel_url), now)
+        if isinstance(step, str):
+            return step
+        operations.run(step.id, now=now)
+        step.refresh_from_db()
+        if step.ended_at is None or step.error:
             break
     raise ProviderUnavailable
 
 
 @transaction.atomic
 def _next_step(
-    payment_id: UUID, mode: Checkout.Mode, success_url: str, cancel_url: str, now: datetime
-) -> tuple[str, Operation | None]:
+    payment_id: UUID, mode: Checkout.Mode, urls: tuple[str, str], now: datetime
+) -> str | Operation:
     """The address if there is a page that fits, else the operation that brings us nearer."""
     # Two tabs would each see no open page and make one.
     payment = locks.locked_payment(payment_id)
@@ -61,52 +60,44 @@ def _next_step(
         amount = payment.to_take_minor
     current = payment.checkouts.filter(state__in=[CheckoutState.OPENING, CheckoutState.OPEN]).first()
     if current is not None and current.state == CheckoutState.OPENING:
-        return "", Operation.objects.get(kind=Operation.Kind.CHECKOUT, subject=current.id)
+        return Operation.objects.get(kind=Operation.Kind.CHECKOUT, subject=current.id)
     if current is not None:
         fits = (current.mode, current.amount_minor) == (mode, amount)
         if fits and current.expires_at - now > STILL_USEFUL:
-            return current.url, None
-        return "", standings.close_page(current, payment=payment, now=now, run=False)
+            return current.url
+        return standings.close_page(current, payment=payment, now=now, run=False)
 
     customer = _customer(payment.payer, payment.provider, now)
     if not customer.customer:
-        operation = journal.write(
+        return journal.write(
             kind=Operation.Kind.CUSTOMER, subject=customer.id, payment=None, params={}, now=now, run=False
         )
-        return "", operation
-    return "", _fresh(payment, customer, mode, amount, success_url, cancel_url, now)
-
-
-def _fresh(
-    payment: Payment,
-    customer: Customer,
-    mode: Checkout.Mode,
-    amount: int,
-    success_url: str,
-    cancel_url: str,
-    now: datetime,
-) -> Operation:
     if payment.customer != customer.customer:
         payment.customer = customer.customer
         payment.save(update_fields=["customer"])
     checkout = Checkout.objects.create(
         payment=payment, mode=mode, amount_minor=amount, expires_at=now + LIVES, created_at=now
     )
+    return _open_page(payment, checkout, urls, now)
+
+
+def _open_page(payment: Payment, checkout: Checkout, urls: tuple[str, str], now: datetime) -> Operation:
+    """Journal the opening of a fresh page."""
     return journal.write(
         kind=Operation.Kind.CHECKOUT,
         subject=checkout.id,
         payment=payment,
         params={
-            "mode": mode.value,
+            "mode": str(checkout.mode),
             "payment": str(payment.id),
-            "customer": customer.customer,
-            "amount": amount,
+            "customer": payment.customer,
+            "amount": checkout.amount_minor,
             "currency": payment.currency,
             "description": payment.description,
             "group": payment.group,
             "expires_at": int(checkout.expires_at.timestamp()),
-            "success_url": success_url,
-            "cancel_url": cancel_url,
+            "success_url": urls[0],
+            "cancel_url": urls[1],
         },
         now=now,
         run=False,

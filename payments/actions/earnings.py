@@ -12,7 +12,8 @@ from django.db import transaction
 from payments import gateway, locks
 from payments.actions import journal, ledger
 from payments.models import Account, LedgerTransfer, Operation, Payee, Payment, Transfer
-from payments.states import AttemptState, PaymentState, TransferState
+from payments.states import TRANSFER, AttemptState, PaymentState, TransferState
+from rally import journal as changes
 from rally.errors import NotAllowed
 from rally.models import User
 from rally.money import Money
@@ -44,7 +45,7 @@ def book(
 
     keys = [f"earned:{each.id}" for each in payments]
     if LedgerTransfer.objects.filter(event_key__in=keys).exists():
-        return list(Transfer.objects.filter(payment__in=payments, payee_id=payee_id).order_by("id"))
+        return list(Transfer.objects.filter(payment__in=payments, payee_id=payee_id).order_by("payment_id"))
     paid = [each for each in payments if each.state == PaymentState.PAID and each.refundable]
     whole = Money.total((each.refundable for each in paid), share.currency)
     if share > whole or share.minor < 0:
@@ -59,16 +60,16 @@ def book(
         rest = payment.refundable - part
         ledger.earned(payment, payee=payee, share=part.minor, rest=rest.minor, now=now)
         if part:
-            made.append(
-                Transfer.objects.create(
-                    payee=payee,
-                    payment=payment,
-                    amount_minor=part.minor,
-                    currency=part.currency,
-                    due_at=due_at,
-                    created_at=now,
-                )
+            transfer = Transfer.objects.create(
+                payee=payee,
+                payment=payment,
+                amount_minor=part.minor,
+                currency=part.currency,
+                due_at=due_at,
+                created_at=now,
             )
+            changes.begin(transfer, TRANSFER, now=now, by=by)
+            made.append(transfer)
     return made
 
 
@@ -130,7 +131,6 @@ def send_again(*, transfer_id: UUID, now: datetime, by: User) -> Transfer:
         raise NotAllowed
 
     if transfer.state == TransferState.FAILED:
-        transfer.state = TransferState.PENDING
-        transfer.save(update_fields=["state"])
+        changes.move(transfer, TRANSFER, TransferState.PENDING, now=now, by=by, why="sent again")
         _ask(transfer, payment, now)
     return transfer

@@ -193,7 +193,7 @@ def _posted(event_key: str) -> bool:
 
 
 def _answer_under_way(event: InboxEvent, now: datetime) -> bool:
-    payment = (event.payload.get("metadata") or {}).get("payment")
+    payment: str = (event.payload.get("metadata") or {}).get("payment", "")
     return (
         bool(payment)
         and event.tries == 0

@@ -81,17 +81,8 @@ def run(operation_id: UUID | str, *, now: datetime) -> OperationState:
     operation, sent_before = claim
     if _belongs_elsewhere(operation):
         return _end(operation, OperationState.STUCK, error="belongs to another provider", now=now)
-    call = calls.KINDS[operation.kind]
     try:
-        if sent_before is None and calls.needless(operation, operation.payment):
-            return _give_up_unsent(operation, now)
-        if _must_look_first(operation, sent_before, now):
-            found = call.find(operation)
-            if found is not None:
-                return _finish(operation, found, now)
-            if not _renew_key(operation, now):
-                return OperationState(operation.state)
-        return _finish(operation, call.send(operation), now)
+        return _ask(operation, sent_before, now)
     except words.Declined as no:
         return _give_up(operation, no, now)
     except words.AlreadyMoved as moved:
@@ -105,6 +96,20 @@ def run(operation_id: UUID | str, *, now: datetime) -> OperationState:
         return _postpone(operation, error, now, pause=pause)
     except words.ProviderTrouble as unknown:
         return _postpone(operation, unknown, now)
+
+
+def _ask(operation: Operation, sent_before: datetime | None, now: datetime) -> OperationState:
+    """The second beat: look first where the key alone is not safe, then send. Raises `ProviderTrouble`."""
+    call = calls.KINDS[operation.kind]
+    if sent_before is None and calls.needless(operation, operation.payment):
+        return _give_up_unsent(operation, now)
+    if _must_look_first(operation, sent_before, now):
+        found = call.find(operation)
+        if found is not None:
+            return _finish(operation, found, now)
+        if not _renew_key(operation, now):
+            return OperationState(operation.state)
+    return _finish(operation, call.send(operation), now)
 
 
 # ---- first beat

@@ -13,9 +13,19 @@ from django.db import transaction
 
 from payments import gateway, locks
 from payments.actions import journal, ledger, standings
+from payments.actions.sightings import tell_of_transfer
 from payments.errors import DisputeOpen, NothingToRefund, PaymentClosed
 from payments.models import Account, Operation, Payee, Payment, Refund, Transfer
-from payments.states import PAYMENT, AttemptState, CheckoutState, PaymentState, RefundState, TransferState
+from payments.states import (
+    PAYMENT,
+    REFUND,
+    TRANSFER,
+    AttemptState,
+    CheckoutState,
+    PaymentState,
+    RefundState,
+    TransferState,
+)
 from rally import journal as changes
 from rally.models import User
 from rally.money import Money
@@ -189,6 +199,7 @@ def refund(*, payment_id: UUID, amount: Money, reason: str, now: datetime, by: U
     row = Refund.objects.create(
         attempt=attempt, reason=reason[:60], amount_minor=amount.minor, created_at=now
     )
+    changes.begin(row, REFUND, now=now, by=by, why=reason)
     sources, payee = _who_bears_it(payment, row, now)
     ledger.promised(row, sources=sources, payee=payee, now=now)
     standings.ask_for_refund(row, now=now)
@@ -221,10 +232,20 @@ def _take_from(transfer: Transfer, share: int, refund: Refund, now: datetime) ->
     asked = Operation.objects.filter(kind=Operation.Kind.TRANSFER, subject=transfer.id).exists()
     if transfer.state == TransferState.PENDING and not asked:
         if share == transfer.amount_minor:
-            transfer.state, transfer.reversed_minor = TransferState.REVERSED, share
+            transfer.reversed_minor = share
+            changes.move(
+                transfer,
+                TRANSFER,
+                TransferState.REVERSED,
+                now=now,
+                by=None,
+                why="refunded",
+                also=("reversed_minor",),
+            )
+            tell_of_transfer(transfer)
         else:
             transfer.amount_minor -= share
-        transfer.save(update_fields=["state", "amount_minor", "reversed_minor"])
+            transfer.save(update_fields=["amount_minor"])
         return Account.OPERATOR_PAYABLE
     if transfer.state == TransferState.PAID and share:
         journal.write(
@@ -245,14 +266,14 @@ def refund_again(*, refund_id: UUID, now: datetime, by: User | None) -> Refund:
     locks.locked_payment(found.attempt.payment_id)
     row = Refund.objects.select_related("attempt__payment").get(id=refund_id)
     if row.state == RefundState.FAILED:
-        row.state, row.refund = RefundState.PENDING, ""
-        row.save(update_fields=["state", "refund"])
+        row.refund = ""
+        changes.move(row, REFUND, RefundState.PENDING, now=now, by=by, why="sent again", also=("refund",))
         standings.ask_for_refund(row, now=now, afresh=True)
     return row
 
 
 @transaction.atomic
-def followed(*, payment_id: UUID, state: str, now: datetime) -> None:
+def followed(*, payment_id: UUID, state: str, now: datetime) -> None:  # noqa: ARG001 - told, as all actions are
     """The app above has caught up with this state. Nothing if the payment has moved on since: it is told again."""
     Payment.objects.filter(id=payment_id, state=state).update(followed=True)
 

@@ -18,7 +18,16 @@ from payments import gateway, locks, signals
 from payments.actions import journal, ledger, standings
 from payments.gateway import words
 from payments.models import Account, Attempt, Checkout, Customer, Operation, Payee, Payment, Refund, Transfer
-from payments.states import AttemptState, CheckoutState, PaymentState, RefundState, TransferState
+from payments.states import (
+    REFUND,
+    TRANSFER,
+    AttemptState,
+    CheckoutState,
+    PaymentState,
+    RefundState,
+    TransferState,
+)
+from rally import journal as changes
 
 logger = logging.getLogger(__name__)
 
@@ -204,8 +213,7 @@ def refund(seen: words.RefundSeen, *, now: datetime) -> Refund | None:
     # A refund may succeed and fail later, never the other way round; an earlier try says nothing about a later one.
     current = row.refund == seen.id and row.state not in (RefundState.FAILED, reached)
     if current and reached != RefundState.PENDING:
-        row.state = reached
-        row.save(update_fields=["state"])
+        changes.move(row, REFUND, reached, now=now, by=None)
         if reached == RefundState.FAILED:
             logger.error("refund.failed refund=%s", row.id)
     if seen.booking is not None:
@@ -240,6 +248,7 @@ def _refund_of(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refun
         refund=seen.id,
         created_at=now,
     )
+    changes.begin(row, REFUND, now=now, by=None, why="made at the provider")
     ledger.promised(row, sources=[(Account.RIDER_DEPOSIT, seen.amount)], payee=None, now=now)
     return row
 
@@ -258,14 +267,15 @@ def transfer(seen: words.TransferSeen, *, now: datetime) -> Transfer | None:
         return None
     locks.locked_payment(found.payment_id)
     row = Transfer.objects.select_related("payee", "payment").get(id=found.id)
-    before = row.state
 
     if row.transfer in ("", seen.id):
         row.transfer = seen.id
         row.reversed_minor = max(row.reversed_minor, seen.reversed)
-        whole = row.reversed_minor == row.amount_minor
-        row.state = TransferState.REVERSED if whole else TransferState.PAID
-        row.save()
+        row.save(update_fields=["transfer", "reversed_minor"])
+        reached = TransferState.REVERSED if row.reversed_minor == row.amount_minor else TransferState.PAID
+        if row.state != reached and TRANSFER.allows(row.state, reached):
+            changes.move(row, TRANSFER, reached, now=now, by=None)
+            tell_of_transfer(row)
     if seen.booking is not None:
         ledger.sent(row, amount=-seen.booking.amount, transaction=seen.booking.id, now=now)
     for each in seen.reversals:
@@ -273,15 +283,19 @@ def transfer(seen: words.TransferSeen, *, now: datetime) -> Transfer | None:
             ledger.taken_back(
                 row, amount=each.amount, provider_id=each.id, transaction=each.booking.id, now=now
             )
-    if row.state != before:
-        transaction.on_commit(
-            lambda: signals.transfer_changed.send_robust(sender=Transfer, transfer_id=row.id)
-        )
     return row
 
 
+def tell_of_transfer(transfer: Transfer) -> None:
+    """Tell the app above, once this is committed, that a transfer has changed."""
+    transfer_id = transfer.id
+    transaction.on_commit(
+        lambda: signals.transfer_changed.send_robust(sender=Transfer, transfer_id=transfer_id)
+    )
+
+
 @transaction.atomic
-def account(seen: words.AccountSeen, *, now: datetime) -> Payee | None:
+def account(seen: words.AccountSeen) -> Payee | None:
     """Take over whether a payee can be paid. None when it is not ours."""
     found = Payee.objects.filter(account=seen.id).first()
     if found is None:
@@ -298,7 +312,7 @@ def account(seen: words.AccountSeen, *, now: datetime) -> Payee | None:
 
 
 @transaction.atomic
-def customer(seen: words.CustomerSeen, *, customer_id: UUID, now: datetime) -> Customer:
+def customer(seen: words.CustomerSeen, *, customer_id: UUID) -> Customer:
     """Keep the provider's id of a payer."""
     row = Customer.objects.select_for_update().get(id=customer_id)
     if not row.customer:
@@ -352,13 +366,14 @@ def look(kind: str, object_id: str, *, now: datetime) -> None:
         case "transfer":
             transfer(gateway.transfer(object_id), now=now)
         case "account":
-            account(gateway.account(object_id), now=now)
+            account(gateway.account(object_id))
         case "dispute":
             dispute(gateway.dispute(object_id), now=now)
 
 
-def _uuid(text: str) -> UUID | None:
+def _uuid(text: str) -> UUID:
+    """An id that we wrote on something; one that nothing has if there is none."""
     try:
         return UUID(text)
     except ValueError:
-        return None
+        return UUID(int=0)

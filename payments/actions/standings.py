@@ -8,6 +8,7 @@ order, or how often, we hear of things.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from django.db import transaction
 from payments import signals
 from payments.actions import journal, ledger
 from payments.models import Account, Attempt, Checkout, Operation, Payment, Refund
-from payments.states import PAYMENT, AttemptState, CheckoutState, PaymentState, RefundState
+from payments.states import PAYMENT, REFUND, AttemptState, CheckoutState, PaymentState, RefundState
 from rally import journal as changes
 from rally.models import User
 
@@ -107,6 +108,7 @@ def give_back(attempt: Attempt, *, amount: int, reason: str, now: datetime) -> R
         attempt=attempt, reason=reason, defaults={"amount_minor": amount, "created_at": now}
     )
     if fresh:
+        changes.begin(refund, REFUND, now=now, by=None, why=reason)
         ledger.promised(refund, sources=[(Account.RIDER_DEPOSIT, amount)], payee=None, now=now)
         ask_for_refund(refund, now=now)
     return refund
@@ -215,7 +217,7 @@ def _due(payment: Payment, attempts: list[Attempt], now: datetime, why: str) -> 
         move(payment, PaymentState.PAID, now=now, why=why)
 
 
-def _paid(payment: Payment, attempts: list[Attempt], now: datetime, why: str) -> None:
+def _paid(payment: Payment, _attempts: list[Attempt], now: datetime, why: str) -> None:
     if payment.refunded_minor < payment.captured_minor:
         return
     refunds = Refund.objects.filter(attempt__payment=payment, attempt__unwanted=False)
@@ -223,7 +225,7 @@ def _paid(payment: Payment, attempts: list[Attempt], now: datetime, why: str) ->
         move(payment, PaymentState.REFUNDED, now=now, why=why)
 
 
-_STEPS = {
+_STEPS: dict[str, Callable[[Payment, list[Attempt], datetime, str], None]] = {
     PaymentState.NEW: _card_wanted,
     PaymentState.CARD_SAVED: _card_wanted,
     PaymentState.DECLINED: _card_wanted,

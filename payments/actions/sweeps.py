@@ -13,8 +13,8 @@ from django.db.models.functions import Cast, Concat
 from payments import gateway, locks
 from payments.actions import sightings, standings
 from payments.gateway import words
-from payments.models import Attempt, Checkout, LedgerTransfer, Payment
-from payments.states import UNKNOWN, AttemptState, CheckoutState, PaymentState
+from payments.models import Attempt, Checkout, LedgerTransfer, Payment, Transfer
+from payments.states import UNKNOWN, AttemptState, CheckoutState, PaymentState, TransferState
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +23,8 @@ _OLD = timedelta(minutes=10)
 
 
 def check_holds(*, now: datetime, limit: int = 100) -> int:
-    """Look at holds whose time is over, pages that should be closed and captures without their line in the ledger;
-    and let payments that wait take their next step. Answers how many were looked at. Outside action.
+    """Look at holds whose time is over, pages that should be closed, captures without their line in the ledger and
+    payees who could not be paid; and let payments that wait take their next step. Answers how many were looked at. Outside action.
     """
     count = 0
     for kind, object_id in _overdue(now, limit):
@@ -51,6 +51,13 @@ def _overdue(now: datetime, limit: int) -> Iterator[tuple[str, str]]:
     closed = Checkout.objects.filter(state=CheckoutState.OPEN, expires_at__lte=now, **ours)
     for session in closed.values_list("session", flat=True)[:limit]:
         yield "checkout.session", session
+    # News of payees' own accounts is pushed, and not part of our feed.
+    waiting = Transfer.objects.filter(
+        state=TransferState.PENDING, due_at__lte=now, payee__can_be_paid=False, **ours
+    )
+    accounts = waiting.exclude(payee__account="").order_by().values_list("payee__account", flat=True)
+    for account in accounts.distinct()[:limit]:
+        yield "account", account
 
 
 def _waiting(now: datetime, limit: int) -> list[object]:

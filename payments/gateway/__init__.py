@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 
@@ -24,6 +24,7 @@ _SESSION = [*(f"payment_intent.{path}" for path in _INTENT), "setup_intent.payme
 _REFUND = ["balance_transaction", "failure_balance_transaction"]
 _TRANSFER = ["balance_transaction", "reversals.data.balance_transaction"]
 _CARDS = ["card"]
+_Seen = TypeVar("_Seen")
 
 
 def provider() -> str:
@@ -261,14 +262,13 @@ def reverse_transfer(transfer_id: str, *, amount: int, tags: dict[str, str], key
 
 def find_reversal(transfer_id: str, *, op: str) -> words.ReversalSeen | None:
     """The reversal that an operation made, if it did."""
-    found = _tagged(
+    return _tagged(
         lambda v1, page: v1.transfers.reversals.list(
             transfer_id, {**page, "expand": ["data.balance_transaction"]}
         ),
         op,
         reading.reversal,
     )
-    return found
 
 
 # ---- what happened
@@ -329,9 +329,7 @@ def _key(key: str) -> dict[str, str]:
     return {"idempotency_key": key}
 
 
-def _tagged(
-    call: Callable[[Any, dict[str, Any]], Any], op: str, read: Callable[[dict[str, Any]], Any]
-) -> Any:
+def _tagged(call: Callable[..., Any], op: str, read: Callable[[dict[str, Any]], _Seen]) -> _Seen | None:
     """The newest object of a list that carries the operation's tag. Lists, not Search: Search lags behind."""
     for thing in pages(call):
         if (thing.get("metadata") or {}).get("op") == op:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -35,7 +35,7 @@ def client() -> stripe.StripeClient:
 
 
 @lru_cache(maxsize=4)
-def _client(key: str, sandbox: str) -> stripe.StripeClient:
+def _client(key: str, _sandbox: str) -> stripe.StripeClient:
     import stripe
 
     # The journal repeats what failed, counted and under its own key; the SDK must not do so behind its back.
@@ -75,11 +75,11 @@ def ask(call: Callable[[Any], Any]) -> dict[str, Any]:
     return answer
 
 
-def pages(call: Callable[[Any, dict[str, Any]], Any], *, limit: int = 100) -> Iterator[dict[str, Any]]:
-    """Each object of a list, page by page, newest first. `call` is given the services and the page's parameters."""
+def pages(call: Callable[..., Any], *, limit: int = 100) -> Iterator[dict[str, Any]]:
+    """Each object of a list, page by page, newest first. `call` is given the services and the parameters as `page`."""
     page: dict[str, Any] = {"limit": limit}
     while True:
-        answer = ask(lambda v1, page=page: call(v1, page))
+        answer = ask(partial(call, page=page))
         yield from answer["data"]
         if not answer["has_more"] or not answer["data"]:
             return

@@ -48,7 +48,7 @@ def tags(thing: Json) -> words.Tags:
 def booking(value: Any) -> words.Booking | None:
     """A balance transaction, if it was expanded and is there."""
     line = _inside(value)
-    return line and words.Booking(line["id"], line["amount"], line["fee"])
+    return None if line is None else words.Booking(line["id"], line["amount"], line["fee"])
 
 
 def card(value: Any) -> words.Card | None:

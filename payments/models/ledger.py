@@ -46,7 +46,9 @@ class LedgerTransfer(Row):
     group = models.CharField(max_length=60, blank=True)
     operation = models.ForeignKey("payments.Operation", null=True, on_delete=models.PROTECT, related_name="+")
     transaction = models.CharField(
-        max_length=80, blank=True, help_text="the provider's balance transaction that this mirrors, if there is one"
+        max_length=80,
+        blank=True,
+        help_text="the provider's balance transaction that this mirrors, if there is one",
     )
     occurred_at = models.DateTimeField()
 

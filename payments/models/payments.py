@@ -85,9 +85,7 @@ class Payment(Row):
         constraints = [
             codes_constraint(PAYMENT, "payment"),
             models.UniqueConstraint(fields=["reference"], name="payment_once_per_thing"),
-            models.CheckConstraint(
-                name="payment_provider_known", condition=Q(provider__in=Provider.values)
-            ),
+            models.CheckConstraint(name="payment_provider_known", condition=Q(provider__in=Provider.values)),
             models.CheckConstraint(
                 name="payment_never_too_much", condition=Q(captured_minor__lte=F("amount_minor"))
             ),
@@ -181,7 +179,9 @@ class Attempt(Row):
     charge = models.CharField(max_length=80, blank=True, help_text="provider id")
     captured_minor = models.PositiveIntegerField(default=0)
     capture_before = models.DateTimeField(null=True)
-    unwanted = models.BooleanField(default=False, help_text="came when nobody wanted it: given back, counts for nothing")
+    unwanted = models.BooleanField(
+        default=False, help_text="came when nobody wanted it: given back, counts for nothing"
+    )
     decline_code = models.CharField(max_length=60, blank=True)
     advice_code = models.CharField(max_length=40, blank=True)
     created_at = models.DateTimeField()

@@ -62,7 +62,13 @@ def assert_once(paid: Payment) -> None:
     books = gateway.books()
     assert (len(books.bookings), books.balance) == (2, -152)  # one charge, one refund; the fee is kept
     done = Operation.objects.filter(state=OperationState.DONE)
-    assert sorted(done.values_list("kind", flat=True)) == ["authorize", "capture", "checkout", "customer", "refund"]
+    assert sorted(done.values_list("kind", flat=True)) == [
+        "authorize",
+        "capture",
+        "checkout",
+        "customer",
+        "refund",
+    ]
     # A page that could not be opened in time is given up and followed by another one; nothing else is.
     others = Operation.objects.exclude(state=OperationState.DONE).values_list("kind", "state")
     assert set(others) <= {("checkout", OperationState.FAILED)}
@@ -266,7 +272,9 @@ def test_a_hold_taken_by_hand_is_taken(sandbox: Sandbox, ana: User, time: Time) 
     assert paid.state == PaymentState.PAID
 
 
-def test_a_hold_taken_by_hand_while_it_is_let_go_is_given_back(sandbox: Sandbox, ana: User, time: Time) -> None:
+def test_a_hold_taken_by_hand_while_it_is_let_go_is_given_back(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
     paid = at_page(payment(ana, now=time()), HOLD, now=time())
     gateway.capture_intent(paid.attempts.get().intent, amount=4200, key="by-hand")
     payments.release(payment_id=paid.id, keep_card=False, now=time(), why="lapsed")

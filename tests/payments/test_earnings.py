@@ -1,0 +1,235 @@
+"""What a payee earns, and how it is sent, held back and taken back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from payments import queries
+from payments.actions import earnings, operations, payees, payments, sightings
+from payments.errors import ProviderUnavailable
+from payments.models import Checkout, Operation, Payee, Payment, Transfer
+from payments.sandbox.core import Sandbox
+from payments.sandbox.faults import Fault
+from payments.states import PaymentState, TransferState
+from rally.errors import NotAllowed
+from rally.ids import uuid7
+from rally.models import User
+from tests.factories.payments import DISPUTED, at_page, payee, payment, usd
+from tests.payments.conftest import Time, heal, work
+
+CHARGE = Checkout.Mode.CHARGE
+
+
+@pytest.fixture
+def group() -> str:
+    return f"trip:{uuid7()}"
+
+
+def paid_by(
+    user: User, group: str, time: Time, amount: int = 4200, number: str = "4242424242424242"
+) -> Payment:
+    return at_page(payment(user, now=time(), amount=amount, group=group), CHARGE, now=time(), number=number)
+
+
+def book(group: str, to: Payee, share: int, time: Time, **by: float) -> list[Transfer]:
+    return earnings.book(
+        group=group,
+        payee_id=to.id,
+        payment_ids=list(Payment.objects.filter(group=group).values_list("id", flat=True)),
+        share=usd(share),
+        due_at=time() + timedelta(**by),
+        now=time(),
+        by=None,
+    )
+
+
+def test_the_share_is_split_to_the_cent_and_sent_when_due(
+    sandbox: Sandbox, ana: User, ben: User, group: str, time: Time
+) -> None:
+    for user, amount in ((ana, 4200), (ben, 4200), (ana, 3100)):
+        paid_by(user, group, time, amount)
+    to = payee(now=time())
+    made = book(group, to, 10267, time, days=3)
+    assert sum(each.amount_minor for each in made) == 10267
+    assert book(group, to, 10267, time, days=3) == made
+    assert queries.balance("operator:payable") == 10267
+    assert queries.balance("platform:fee") == 11500 - 10267
+    assert queries.balance("rider:deposit") == 0
+
+    assert earnings.send_due(now=time()) == 0
+    time.move(days=4)
+    assert earnings.send_due(now=time()) == 3
+    assert earnings.send_due(now=time()) == 0
+    assert set(Transfer.objects.values_list("state", flat=True)) == {TransferState.PAID}
+    assert queries.balance("operator:payable") == 0
+    assert queries.trip_money(group).paid_out == usd(10267)
+
+
+def test_more_than_was_paid_is_our_own_fault(sandbox: Sandbox, ana: User, group: str, time: Time) -> None:
+    paid_by(ana, group, time)
+    with pytest.raises(earnings.ShareTooLarge):
+        book(group, payee(now=time()), 4201, time)
+
+
+def test_payments_that_hold_nothing_earn_nothing(
+    sandbox: Sandbox, ana: User, ben: User, group: str, time: Time
+) -> None:
+    to = payee(now=time())
+    back = paid_by(ana, group, time)
+    payments.refund(payment_id=back.id, amount=usd(4200), reason="x", now=time(), by=None)
+    assert book(group, to, 0, time) == []
+    kept = paid_by(ben, group, time)
+    assert [each.payment for each in book(group, to, 3750, time)] == [kept]
+
+
+def test_a_payee_who_is_not_ready_waits(sandbox: Sandbox, ana: User, group: str, time: Time) -> None:
+    paid_by(ana, group, time)
+    to = payee(now=time(), ready=False)
+    assert not to.can_be_paid
+    book(group, to, 3750, time)
+    assert earnings.send_due(now=time()) == 0
+    sandbox.finish_onboarding(to.account)
+    work(time)  # looked at, because a transfer waits for it
+    assert earnings.send_due(now=time()) == 1
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_a_transfer_is_sent_once(sandbox: Sandbox, ana: User, group: str, time: Time, fault: Fault) -> None:
+    paid_by(ana, group, time)
+    book(group, payee(now=time()), 3750, time)
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "/v1/transfers$", fault)
+    earnings.send_due(now=time())
+    heal(sandbox, time)
+    sent = Transfer.objects.get()
+    assert (sent.state, queries.balance("operator:payable")) == (TransferState.PAID, 0)
+
+
+def test_a_disputed_payment_is_not_sent_on(sandbox: Sandbox, ana: User, group: str, time: Time) -> None:
+    paid_by(ana, group, time, number=DISPUTED)
+    book(group, payee(now=time()), 3750, time)
+    time.move(minutes=5)
+    work(time)
+    assert earnings.send_due(now=time()) == 0
+
+
+def test_a_refund_before_sending_comes_out_of_the_share(
+    sandbox: Sandbox, ana: User, ben: User, group: str, time: Time
+) -> None:
+    first, second = paid_by(ana, group, time), paid_by(ben, group, time)
+    book(group, payee(now=time()), 7500, time)
+    payments.refund(payment_id=first.id, amount=usd(1000), reason="late", now=time(), by=None)
+    payments.refund(payment_id=second.id, amount=usd(4200), reason="no bus", now=time(), by=None)
+    amounts = {each.payment_id: (each.amount_minor, each.state) for each in Transfer.objects.all()}
+    assert amounts[first.id] == (2750, TransferState.PENDING)
+    assert amounts[second.id] == (3750, TransferState.REVERSED)
+    assert queries.balance("operator:payable") == 2750
+    assert earnings.send_due(now=time()) == 1
+
+
+def test_a_refund_after_sending_is_taken_back(sandbox: Sandbox, ana: User, group: str, time: Time) -> None:
+    paid = paid_by(ana, group, time)
+    book(group, payee(now=time()), 3750, time)
+    earnings.send_due(now=time())
+    payments.refund(payment_id=paid.id, amount=usd(4200), reason="no bus", now=time(), by=None)
+    paid.refresh_from_db()
+    sent = Transfer.objects.get()
+    assert (paid.state, sent.state, sent.reversed_minor) == (
+        PaymentState.REFUNDED,
+        TransferState.REVERSED,
+        3750,
+    )
+    assert queries.balance("operator:receivable") == queries.balance("platform:fee") == 0
+
+
+def test_what_was_spent_stays_owed_to_us(sandbox: Sandbox, ana: User, group: str, time: Time) -> None:
+    paid = paid_by(ana, group, time)
+    book(group, payee(now=time()), 3750, time)
+    earnings.send_due(now=time())
+    time.move(days=6)  # paid out to the operator's bank
+    sandbox.see("tick")
+    payments.refund(payment_id=paid.id, amount=usd(4200), reason="no bus", now=time(), by=None)
+    paid.refresh_from_db()
+    assert paid.state == PaymentState.REFUNDED  # the rider comes first
+    assert Operation.objects.get(kind="reverse").state == "failed"
+    assert queries.balance("operator:receivable") == -3750
+
+
+def test_a_refused_transfer_is_a_task_for_staff(
+    sandbox: Sandbox, ana: User, sam: User, group: str, time: Time
+) -> None:
+    paid_by(ana, group, time)
+    to = payee(now=time(), ready=False)
+    book(group, to, 3750, time)
+    Payee.objects.filter(id=to.id).update(can_be_paid=True)  # it was, a moment ago
+    earnings.send_due(now=time())
+    sent = Transfer.objects.get()
+    assert sent.state == TransferState.FAILED
+    with pytest.raises(NotAllowed):
+        earnings.send_again(transfer_id=sent.id, now=time(), by=ana)
+    sandbox.finish_onboarding(to.account)
+    assert earnings.send_again(transfer_id=sent.id, now=time(), by=sam).state == TransferState.PENDING
+    sent.refresh_from_db()
+    assert sent.state == TransferState.PAID
+    assert earnings.send_again(transfer_id=sent.id, now=time(), by=sam).state == TransferState.PAID
+
+
+def test_a_payee_has_one_account(sandbox: Sandbox, time: Time) -> None:
+    to = payees.open(name="Prairie Coaches", email="otto@test.example", now=time())
+    payees.refresh(payee_id=to.id, now=time())
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "/v1/accounts$", Fault.DROP_AFTER)
+    with pytest.raises(ProviderUnavailable):
+        payees.onboard(payee_id=to.id, return_url="http://testserver/operator/", now=time())
+    time.move(minutes=1)
+    sandbox.faults.script("POST", "/v1/account_links$", Fault.DROP_BEFORE)
+    with pytest.raises(ProviderUnavailable):
+        payees.onboard(payee_id=to.id, return_url="http://testserver/operator/", now=time())
+    assert payees.onboard(payee_id=to.id, return_url="http://testserver/operator/", now=time()).startswith(
+        "http"
+    )
+    sandbox.faults.script("GET", "/v1/accounts/", Fault.DROP_BEFORE)
+    payees.refresh(payee_id=to.id, now=time())
+    to.refresh_from_db()
+    assert (bool(to.account), to.can_be_paid) == (True, False)
+    assert Operation.objects.get().state == "done"
+
+
+def test_lost_accounts_and_customers_are_found_again(sandbox: Sandbox, ana: User, time: Time) -> None:
+    to = payees.open(name="Prairie Coaches", email="otto@test.example", now=time())
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "/v1/accounts$", Fault.DROP_AFTER)
+    with pytest.raises(ProviderUnavailable):
+        payees.onboard(payee_id=to.id, return_url="http://testserver/operator/", now=time())
+    time.move(hours=25)
+    for each in operations.due(now=time()):
+        operations.run(each, now=time())
+    to.refresh_from_db()
+    assert to.account
+    assert Operation.objects.get().generation == 1
+
+
+def test_payouts_to_our_bank_are_booked(sandbox: Sandbox, ana: User, group: str, time: Time) -> None:
+    from payments.gateway import line
+
+    paid_by(ana, group, time)
+    time.move(days=3)
+    line.ask(
+        lambda v1: v1.payouts.create({"amount": 1000, "currency": "usd"}, {"idempotency_key": "by-hand"})
+    )
+    work(time)
+    assert queries.balance("bank") == -1000
+
+
+def test_a_stranger_s_things_mean_nothing(sandbox: Sandbox, time: Time) -> None:
+    from payments.gateway import words
+
+    tags = words.Tags()
+    assert sightings.transfer(words.TransferSeen("tr_x", 1, 0, None, (), tags), now=time()) is None
+    assert sightings.account(words.AccountSeen("acct_x", True, tags)) is None
+    assert sightings.dispute(words.DisputeSeen("du_x", "open", "pi_x", False, ()), now=time()) is None
+    assert (
+        sightings.refund(words.RefundSeen("re_x", "pending", 1, "pi_x", None, None, tags), now=time()) is None
+    )
