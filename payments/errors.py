@@ -16,7 +16,9 @@ class ProviderUnavailable(Refusal):
     """The provider did not answer; nothing is lost, the same step can be repeated."""
 
     code = "provider_unavailable"
-    text = _("The payment service does not answer right now. Your seats stay reserved; please try again in a minute.")
+    text = _(
+        "The payment service does not answer right now. Your seats stay reserved; please try again in a minute."
+    )
 
 
 class NothingToRefund(Refusal):

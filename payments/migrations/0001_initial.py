@@ -6,170 +6,458 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Checkout',
+            name="Checkout",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('mode', models.CharField(choices=[('save', 'Save'), ('hold', 'Hold'), ('charge', 'Charge')], max_length=6)),
-                ('state', models.CharField(choices=[('opening', 'Opening'), ('open', 'Open'), ('complete', 'Complete'), ('expired', 'Expired')], default='opening', max_length=8)),
-                ('amount_minor', models.PositiveIntegerField()),
-                ('session', models.CharField(blank=True, help_text='provider id', max_length=120)),
-                ('url', models.TextField(blank=True)),
-                ('expires_at', models.DateTimeField()),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[("save", "Save"), ("hold", "Hold"), ("charge", "Charge")], max_length=6
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("opening", "Opening"),
+                            ("open", "Open"),
+                            ("complete", "Complete"),
+                            ("expired", "Expired"),
+                        ],
+                        default="opening",
+                        max_length=8,
+                    ),
+                ),
+                ("amount_minor", models.PositiveIntegerField()),
+                ("session", models.CharField(blank=True, help_text="provider id", max_length=120)),
+                ("url", models.TextField(blank=True)),
+                ("expires_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='FeedCursor',
+            name="FeedCursor",
             fields=[
-                ('feed', models.CharField(max_length=30, primary_key=True, serialize=False)),
-                ('read_to', models.DateTimeField()),
+                ("feed", models.CharField(max_length=30, primary_key=True, serialize=False)),
+                ("read_to", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Operation',
+            name="Operation",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('customer', 'Customer'), ('checkout', 'Checkout'), ('expire_checkout', 'Expire Checkout'), ('authorize', 'Authorize'), ('charge', 'Charge'), ('capture', 'Capture'), ('cancel', 'Cancel'), ('refund', 'Refund'), ('account', 'Account'), ('transfer', 'Transfer'), ('reverse', 'Reverse')], max_length=20)),
-                ('subject', models.UUIDField(help_text='the row it is about: checkout, attempt, refund, payee, transfer')),
-                ('n', models.PositiveSmallIntegerField(default=1, help_text='numbered within kind and subject')),
-                ('params', models.JSONField(help_text='frozen when written')),
-                ('target', models.CharField(blank=True, help_text='provider id acted on', max_length=120)),
-                ('generation', models.PositiveSmallIntegerField(default=1)),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('done', 'Done'), ('failed', 'Failed'), ('stuck', 'Stuck')], default='pending', max_length=8)),
-                ('tries', models.PositiveSmallIntegerField(default=0)),
-                ('server_errors', models.PositiveSmallIntegerField(default=0, help_text='stored 5xx answers seen for this key')),
-                ('due_at', models.DateTimeField()),
-                ('leased_until', models.DateTimeField(help_text='some worker is at it until then', null=True)),
-                ('first_sent_at', models.DateTimeField(help_text='a key is safe to replay for 23 h from here', null=True)),
-                ('result', models.CharField(blank=True, help_text='provider id that came of it', max_length=120)),
-                ('error', models.CharField(blank=True, max_length=200)),
-                ('created_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("customer", "Customer"),
+                            ("checkout", "Checkout"),
+                            ("expire_checkout", "Expire Checkout"),
+                            ("authorize", "Authorize"),
+                            ("charge", "Charge"),
+                            ("capture", "Capture"),
+                            ("cancel", "Cancel"),
+                            ("refund", "Refund"),
+                            ("account", "Account"),
+                            ("transfer", "Transfer"),
+                            ("reverse", "Reverse"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "subject",
+                    models.UUIDField(
+                        help_text="the row it is about: checkout, attempt, refund, payee, transfer"
+                    ),
+                ),
+                (
+                    "n",
+                    models.PositiveSmallIntegerField(default=1, help_text="numbered within kind and subject"),
+                ),
+                ("params", models.JSONField(help_text="frozen when written")),
+                ("target", models.CharField(blank=True, help_text="provider id acted on", max_length=120)),
+                ("generation", models.PositiveSmallIntegerField(default=1)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                            ("stuck", "Stuck"),
+                        ],
+                        default="pending",
+                        max_length=8,
+                    ),
+                ),
+                ("tries", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "server_errors",
+                    models.PositiveSmallIntegerField(
+                        default=0, help_text="stored 5xx answers seen for this key"
+                    ),
+                ),
+                ("due_at", models.DateTimeField()),
+                (
+                    "leased_until",
+                    models.DateTimeField(help_text="some worker is at it until then", null=True),
+                ),
+                (
+                    "first_sent_at",
+                    models.DateTimeField(help_text="a key is safe to replay for 23 h from here", null=True),
+                ),
+                (
+                    "result",
+                    models.CharField(blank=True, help_text="provider id that came of it", max_length=120),
+                ),
+                ("error", models.CharField(blank=True, max_length=200)),
+                ("created_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Payee',
+            name="Payee",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120)),
-                ('email', models.EmailField(max_length=254)),
-                ('account', models.CharField(blank=True, help_text='provider id', max_length=80)),
-                ('can_be_paid', models.BooleanField(default=False, help_text='payouts enabled, as last seen')),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("email", models.EmailField(max_length=254)),
+                ("account", models.CharField(blank=True, help_text="provider id", max_length=80)),
+                (
+                    "can_be_paid",
+                    models.BooleanField(default=False, help_text="payouts enabled, as last seen"),
+                ),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Payment',
+            name="Payment",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('reference', models.CharField(help_text='such as pledge:<id>; shown to nobody', max_length=60)),
-                ('group', models.CharField(help_text='what is settled together, such as trip:<id>; transfer_group', max_length=60)),
-                ('description', models.CharField(help_text='what the payer reads on the checkout page', max_length=200)),
-                ('state', models.CharField(choices=[('new', 'No card yet'), ('card_saved', 'Card saved'), ('authorizing', 'Asking the bank'), ('held', 'Money held'), ('declined', 'Card refused'), ('capturing', 'Taking the money'), ('paid', 'Paid'), ('due', 'Payment due'), ('releasing', 'Letting go'), ('released', 'Nothing held'), ('refunded', 'Given back')], default='new', max_length=12)),
-                ('followed', models.BooleanField(default=True)),
-                ('amount_minor', models.PositiveIntegerField(help_text='what may be taken at most')),
-                ('currency', models.CharField(max_length=3)),
-                ('customer', models.CharField(blank=True, max_length=80)),
-                ('card', models.CharField(blank=True, max_length=80)),
-                ('card_brand', models.CharField(blank=True, max_length=20)),
-                ('card_last4', models.CharField(blank=True, max_length=4)),
-                ('hold_expires_at', models.DateTimeField(help_text='capture_before of the live hold, as read', null=True)),
-                ('decline_code', models.CharField(blank=True, max_length=60)),
-                ('automatic_tries', models.PositiveSmallIntegerField(default=0, help_text='off-session tries with this card')),
-                ('keep_card', models.BooleanField(default=False, help_text='while releasing: end in card_saved, not released')),
-                ('captured_minor', models.PositiveIntegerField(default=0, help_text='derived from the attempts')),
-                ('refunded_minor', models.PositiveIntegerField(default=0, help_text='derived: refunds asked for and not failed')),
-                ('created_at', models.DateTimeField()),
-                ('changed_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "reference",
+                    models.CharField(help_text="such as pledge:<id>; shown to nobody", max_length=60),
+                ),
+                (
+                    "group",
+                    models.CharField(
+                        help_text="what is settled together, such as trip:<id>; transfer_group", max_length=60
+                    ),
+                ),
+                (
+                    "description",
+                    models.CharField(help_text="what the payer reads on the checkout page", max_length=200),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("new", "No card yet"),
+                            ("card_saved", "Card saved"),
+                            ("authorizing", "Asking the bank"),
+                            ("held", "Money held"),
+                            ("declined", "Card refused"),
+                            ("capturing", "Taking the money"),
+                            ("paid", "Paid"),
+                            ("due", "Payment due"),
+                            ("releasing", "Letting go"),
+                            ("released", "Nothing held"),
+                            ("refunded", "Given back"),
+                        ],
+                        default="new",
+                        max_length=12,
+                    ),
+                ),
+                ("followed", models.BooleanField(default=True)),
+                ("amount_minor", models.PositiveIntegerField(help_text="what may be taken at most")),
+                ("currency", models.CharField(max_length=3)),
+                ("customer", models.CharField(blank=True, max_length=80)),
+                ("card", models.CharField(blank=True, max_length=80)),
+                ("card_brand", models.CharField(blank=True, max_length=20)),
+                ("card_last4", models.CharField(blank=True, max_length=4)),
+                (
+                    "hold_expires_at",
+                    models.DateTimeField(help_text="capture_before of the live hold, as read", null=True),
+                ),
+                ("decline_code", models.CharField(blank=True, max_length=60)),
+                (
+                    "automatic_tries",
+                    models.PositiveSmallIntegerField(default=0, help_text="off-session tries with this card"),
+                ),
+                (
+                    "keep_card",
+                    models.BooleanField(
+                        default=False, help_text="while releasing: end in card_saved, not released"
+                    ),
+                ),
+                (
+                    "captured_minor",
+                    models.PositiveIntegerField(default=0, help_text="derived from the attempts"),
+                ),
+                (
+                    "refunded_minor",
+                    models.PositiveIntegerField(
+                        default=0, help_text="derived: refunds asked for and not failed"
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("changed_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Refund',
+            name="Refund",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('reason', models.CharField(help_text='why, in our words; unique per attempt so that twice is once', max_length=60)),
-                ('amount_minor', models.PositiveIntegerField()),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('succeeded', 'Succeeded'), ('failed', 'Failed')], default='pending', max_length=10)),
-                ('refund', models.CharField(blank=True, help_text='provider id', max_length=80)),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        help_text="why, in our words; unique per attempt so that twice is once", max_length=60
+                    ),
+                ),
+                ("amount_minor", models.PositiveIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("pending", "Pending"), ("succeeded", "Succeeded"), ("failed", "Failed")],
+                        default="pending",
+                        max_length=10,
+                    ),
+                ),
+                ("refund", models.CharField(blank=True, help_text="provider id", max_length=80)),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Transfer',
+            name="Transfer",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('amount_minor', models.PositiveIntegerField()),
-                ('currency', models.CharField(max_length=3)),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('paid', 'Paid'), ('reversed', 'Reversed'), ('failed', 'Failed')], default='pending', max_length=10)),
-                ('transfer', models.CharField(blank=True, help_text='provider id', max_length=80)),
-                ('due_at', models.DateTimeField()),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("amount_minor", models.PositiveIntegerField()),
+                ("currency", models.CharField(max_length=3)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("paid", "Paid"),
+                            ("reversed", "Reversed"),
+                            ("failed", "Failed"),
+                        ],
+                        default="pending",
+                        max_length=10,
+                    ),
+                ),
+                ("transfer", models.CharField(blank=True, help_text="provider id", max_length=80)),
+                ("due_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('n', models.PositiveSmallIntegerField()),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('held', 'Held'), ('captured', 'Captured'), ('failed', 'Failed'), ('canceled', 'Canceled')], default='pending', max_length=10)),
-                ('amount_minor', models.PositiveIntegerField()),
-                ('captures_at_once', models.BooleanField(help_text='charge; otherwise a hold')),
-                ('intent', models.CharField(blank=True, help_text='provider id', max_length=80)),
-                ('charge', models.CharField(blank=True, help_text='provider id', max_length=80)),
-                ('captured_minor', models.PositiveIntegerField(default=0)),
-                ('capture_before', models.DateTimeField(null=True)),
-                ('decline_code', models.CharField(blank=True, max_length=60)),
-                ('created_at', models.DateTimeField()),
-                ('checkout', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='attempt', to='payments.checkout')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("n", models.PositiveSmallIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("held", "Held"),
+                            ("captured", "Captured"),
+                            ("failed", "Failed"),
+                            ("canceled", "Canceled"),
+                        ],
+                        default="pending",
+                        max_length=10,
+                    ),
+                ),
+                ("amount_minor", models.PositiveIntegerField()),
+                ("captures_at_once", models.BooleanField(help_text="charge; otherwise a hold")),
+                ("intent", models.CharField(blank=True, help_text="provider id", max_length=80)),
+                ("charge", models.CharField(blank=True, help_text="provider id", max_length=80)),
+                ("captured_minor", models.PositiveIntegerField(default=0)),
+                ("capture_before", models.DateTimeField(null=True)),
+                ("decline_code", models.CharField(blank=True, max_length=60)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "checkout",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="attempt",
+                        to="payments.checkout",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='InboxEvent',
+            name="InboxEvent",
             fields=[
-                ('id', models.CharField(help_text='evt_…', max_length=120, primary_key=True, serialize=False)),
-                ('type', models.CharField(max_length=80)),
-                ('object_id', models.CharField(max_length=120)),
-                ('account', models.CharField(blank=True, max_length=80)),
-                ('api_version', models.CharField(blank=True, max_length=40)),
-                ('livemode', models.BooleanField()),
-                ('payload', models.JSONField()),
-                ('source', models.CharField(help_text='push or pull', max_length=4)),
-                ('received_at', models.DateTimeField()),
-                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('done', 'Done'), ('failed', 'Failed')], default='waiting', max_length=8)),
-                ('tries', models.PositiveSmallIntegerField(default=0)),
-                ('due_at', models.DateTimeField()),
-                ('error', models.CharField(blank=True, max_length=200)),
+                (
+                    "id",
+                    models.CharField(help_text="evt_…", max_length=120, primary_key=True, serialize=False),
+                ),
+                ("type", models.CharField(max_length=80)),
+                ("object_id", models.CharField(max_length=120)),
+                ("account", models.CharField(blank=True, max_length=80)),
+                ("api_version", models.CharField(blank=True, max_length=40)),
+                ("livemode", models.BooleanField()),
+                ("payload", models.JSONField()),
+                ("source", models.CharField(help_text="push or pull", max_length=4)),
+                ("received_at", models.DateTimeField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("waiting", "Waiting"), ("done", "Done"), ("failed", "Failed")],
+                        default="waiting",
+                        max_length=8,
+                    ),
+                ),
+                ("tries", models.PositiveSmallIntegerField(default=0)),
+                ("due_at", models.DateTimeField()),
+                ("error", models.CharField(blank=True, max_length=200)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('state', 'waiting')), fields=['due_at'], name='inbox_due')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'done', 'failed'])), name='inbox_state_known')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "waiting")), fields=["due_at"], name="inbox_due"
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["waiting", "done", "failed"])),
+                        name="inbox_state_known",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='LedgerTransfer',
+            name="LedgerTransfer",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('event_key', models.CharField(help_text='what happened, such as capture:<attempt>', max_length=150)),
-                ('leg', models.PositiveSmallIntegerField(default=1)),
-                ('debit', models.CharField(choices=[('stripe:balance', 'Stripe Balance'), ('bank', 'Bank'), ('rider:deposit', 'Rider Deposit'), ('rider:refund_due', 'Rider Refund Due'), ('operator:payable', 'Operator Payable'), ('operator:receivable', 'Operator Receivable'), ('platform:fee', 'Platform Fee'), ('platform:retained', 'Platform Retained'), ('expense:stripe_fee', 'Stripe Fee'), ('expense:dispute_fee', 'Dispute Fee'), ('expense:goodwill', 'Goodwill'), ('loss:payment', 'Loss Payment'), ('loss:dispute', 'Loss Dispute'), ('dispute:open', 'Dispute Open'), ('hold:rider', 'Hold Rider'), ('hold:contra', 'Hold Contra')], max_length=30)),
-                ('credit', models.CharField(choices=[('stripe:balance', 'Stripe Balance'), ('bank', 'Bank'), ('rider:deposit', 'Rider Deposit'), ('rider:refund_due', 'Rider Refund Due'), ('operator:payable', 'Operator Payable'), ('operator:receivable', 'Operator Receivable'), ('platform:fee', 'Platform Fee'), ('platform:retained', 'Platform Retained'), ('expense:stripe_fee', 'Stripe Fee'), ('expense:dispute_fee', 'Dispute Fee'), ('expense:goodwill', 'Goodwill'), ('loss:payment', 'Loss Payment'), ('loss:dispute', 'Loss Dispute'), ('dispute:open', 'Dispute Open'), ('hold:rider', 'Hold Rider'), ('hold:contra', 'Hold Contra')], max_length=30)),
-                ('amount_minor', models.PositiveBigIntegerField()),
-                ('currency', models.CharField(max_length=3)),
-                ('group', models.CharField(blank=True, max_length=60)),
-                ('occurred_at', models.DateTimeField()),
-                ('operation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.operation')),
-                ('payee', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='ledger', to='payments.payee')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "event_key",
+                    models.CharField(help_text="what happened, such as capture:<attempt>", max_length=150),
+                ),
+                ("leg", models.PositiveSmallIntegerField(default=1)),
+                (
+                    "debit",
+                    models.CharField(
+                        choices=[
+                            ("stripe:balance", "Stripe Balance"),
+                            ("bank", "Bank"),
+                            ("rider:deposit", "Rider Deposit"),
+                            ("rider:refund_due", "Rider Refund Due"),
+                            ("operator:payable", "Operator Payable"),
+                            ("operator:receivable", "Operator Receivable"),
+                            ("platform:fee", "Platform Fee"),
+                            ("platform:retained", "Platform Retained"),
+                            ("expense:stripe_fee", "Stripe Fee"),
+                            ("expense:dispute_fee", "Dispute Fee"),
+                            ("expense:goodwill", "Goodwill"),
+                            ("loss:payment", "Loss Payment"),
+                            ("loss:dispute", "Loss Dispute"),
+                            ("dispute:open", "Dispute Open"),
+                            ("hold:rider", "Hold Rider"),
+                            ("hold:contra", "Hold Contra"),
+                        ],
+                        max_length=30,
+                    ),
+                ),
+                (
+                    "credit",
+                    models.CharField(
+                        choices=[
+                            ("stripe:balance", "Stripe Balance"),
+                            ("bank", "Bank"),
+                            ("rider:deposit", "Rider Deposit"),
+                            ("rider:refund_due", "Rider Refund Due"),
+                            ("operator:payable", "Operator Payable"),
+                            ("operator:receivable", "Operator Receivable"),
+                            ("platform:fee", "Platform Fee"),
+                            ("platform:retained", "Platform Retained"),
+                            ("expense:stripe_fee", "Stripe Fee"),
+                            ("expense:dispute_fee", "Dispute Fee"),
+                            ("expense:goodwill", "Goodwill"),
+                            ("loss:payment", "Loss Payment"),
+                            ("loss:dispute", "Loss Dispute"),
+                            ("dispute:open", "Dispute Open"),
+                            ("hold:rider", "Hold Rider"),
+                            ("hold:contra", "Hold Contra"),
+                        ],
+                        max_length=30,
+                    ),
+                ),
+                ("amount_minor", models.PositiveBigIntegerField()),
+                ("currency", models.CharField(max_length=3)),
+                ("group", models.CharField(blank=True, max_length=60)),
+                ("occurred_at", models.DateTimeField()),
+                (
+                    "operation",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payments.operation",
+                    ),
+                ),
+                (
+                    "payee",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="ledger",
+                        to="payments.payee",
+                    ),
+                ),
             ],
         ),
     ]

@@ -8,201 +8,380 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('payments', '0001_initial'),
+        ("payments", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='payment',
-            name='payer',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='payments', to=settings.AUTH_USER_MODEL),
+            model_name="payment",
+            name="payer",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="payments",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='operation',
-            name='payment',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='operations', to='payments.payment'),
+            model_name="operation",
+            name="payment",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="operations",
+                to="payments.payment",
+            ),
         ),
         migrations.AddField(
-            model_name='ledgertransfer',
-            name='payment',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='ledger', to='payments.payment'),
+            model_name="ledgertransfer",
+            name="payment",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="ledger",
+                to="payments.payment",
+            ),
         ),
         migrations.AddField(
-            model_name='checkout',
-            name='payment',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='checkouts', to='payments.payment'),
+            model_name="checkout",
+            name="payment",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="checkouts", to="payments.payment"
+            ),
         ),
         migrations.AddField(
-            model_name='attempt',
-            name='payment',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attempts', to='payments.payment'),
+            model_name="attempt",
+            name="payment",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="attempts", to="payments.payment"
+            ),
         ),
         migrations.AddField(
-            model_name='refund',
-            name='attempt',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refunds', to='payments.attempt'),
+            model_name="refund",
+            name="attempt",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="refunds", to="payments.attempt"
+            ),
         ),
         migrations.AddField(
-            model_name='transfer',
-            name='payee',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transfers', to='payments.payee'),
+            model_name="transfer",
+            name="payee",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="transfers", to="payments.payee"
+            ),
         ),
         migrations.AddField(
-            model_name='transfer',
-            name='payment',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transfers', to='payments.payment'),
+            model_name="transfer",
+            name="payment",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="transfers", to="payments.payment"
+            ),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(fields=['group'], name='payment_group'),
+            model_name="payment",
+            index=models.Index(fields=["group"], name="payment_group"),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('followed', False)), fields=['changed_at'], name='payment_unfollowed'),
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(("followed", False)), fields=["changed_at"], name="payment_unfollowed"
+            ),
         ),
         migrations.AddIndex(
-            model_name='payment',
-            index=models.Index(condition=models.Q(('state', 'held')), fields=['hold_expires_at'], name='payment_hold'),
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(("state", "held")), fields=["hold_expires_at"], name="payment_hold"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['authorizing', 'capturing', 'card_saved', 'declined', 'due', 'held', 'new', 'paid', 'refunded', 'released', 'releasing'])), name='payment_state_known'),
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "authorizing",
+                            "capturing",
+                            "card_saved",
+                            "declined",
+                            "due",
+                            "held",
+                            "new",
+                            "paid",
+                            "refunded",
+                            "released",
+                            "releasing",
+                        ],
+                    )
+                ),
+                name="payment_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(fields=('reference',), name='payment_once_per_thing'),
+            model_name="payment",
+            constraint=models.UniqueConstraint(fields=("reference",), name="payment_once_per_thing"),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('captured_minor__lte', models.F('amount_minor'))), name='payment_never_too_much'),
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("captured_minor__lte", models.F("amount_minor"))),
+                name="payment_never_too_much",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('refunded_minor__lte', models.F('captured_minor'))), name='payment_refund_fits'),
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("refunded_minor__lte", models.F("captured_minor"))),
+                name="payment_refund_fits",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['paid', 'refunded']), _negated=True), ('captured_minor__gt', 0), _connector='OR'), name='payment_paid_was_captured'),
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["paid", "refunded"]), _negated=True),
+                    ("captured_minor__gt", 0),
+                    _connector="OR",
+                ),
+                name="payment_paid_was_captured",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'released'), _negated=True), ('captured_minor', models.F('refunded_minor')), _connector='OR'), name='payment_released_kept_nothing'),
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "released"), _negated=True),
+                    ("captured_minor", models.F("refunded_minor")),
+                    _connector="OR",
+                ),
+                name="payment_released_kept_nothing",
+            ),
         ),
         migrations.AddIndex(
-            model_name='operation',
-            index=models.Index(condition=models.Q(('state', 'pending')), fields=['due_at'], name='operation_due'),
+            model_name="operation",
+            index=models.Index(
+                condition=models.Q(("state", "pending")), fields=["due_at"], name="operation_due"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.UniqueConstraint(fields=('kind', 'subject', 'n'), name='operation_once'),
+            model_name="operation",
+            constraint=models.UniqueConstraint(fields=("kind", "subject", "n"), name="operation_once"),
         ),
         migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'done', 'failed', 'stuck'])), name='operation_state_known'),
+            model_name="operation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["pending", "done", "failed", "stuck"])),
+                name="operation_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='operation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', False), ('state__in', ['done', 'failed'])), models.Q(('ended_at__isnull', True), ('state__in', ['pending', 'stuck'])), _connector='OR'), name='operation_ended_has_time'),
+            model_name="operation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("ended_at__isnull", False), ("state__in", ["done", "failed"])),
+                    models.Q(("ended_at__isnull", True), ("state__in", ["pending", "stuck"])),
+                    _connector="OR",
+                ),
+                name="operation_ended_has_time",
+            ),
         ),
         migrations.AddIndex(
-            model_name='ledgertransfer',
-            index=models.Index(fields=['group'], name='ledger_group'),
+            model_name="ledgertransfer",
+            index=models.Index(fields=["group"], name="ledger_group"),
         ),
         migrations.AddIndex(
-            model_name='ledgertransfer',
-            index=models.Index(fields=['debit'], name='ledger_debit'),
+            model_name="ledgertransfer",
+            index=models.Index(fields=["debit"], name="ledger_debit"),
         ),
         migrations.AddIndex(
-            model_name='ledgertransfer',
-            index=models.Index(fields=['credit'], name='ledger_credit'),
+            model_name="ledgertransfer",
+            index=models.Index(fields=["credit"], name="ledger_credit"),
         ),
         migrations.AddConstraint(
-            model_name='ledgertransfer',
-            constraint=models.UniqueConstraint(fields=('event_key', 'leg'), name='ledger_once'),
+            model_name="ledgertransfer",
+            constraint=models.UniqueConstraint(fields=("event_key", "leg"), name="ledger_once"),
         ),
         migrations.AddConstraint(
-            model_name='ledgertransfer',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='ledger_positive'),
+            model_name="ledgertransfer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_minor__gt", 0)), name="ledger_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ledgertransfer',
-            constraint=models.CheckConstraint(condition=models.Q(('debit', models.F('credit')), _negated=True), name='ledger_two_accounts'),
+            model_name="ledgertransfer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("debit", models.F("credit")), _negated=True), name="ledger_two_accounts"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ledgertransfer',
-            constraint=models.CheckConstraint(condition=models.Q(('debit__in', ['stripe:balance', 'bank', 'rider:deposit', 'rider:refund_due', 'operator:payable', 'operator:receivable', 'platform:fee', 'platform:retained', 'expense:stripe_fee', 'expense:dispute_fee', 'expense:goodwill', 'loss:payment', 'loss:dispute', 'dispute:open', 'hold:rider', 'hold:contra']), ('credit__in', ['stripe:balance', 'bank', 'rider:deposit', 'rider:refund_due', 'operator:payable', 'operator:receivable', 'platform:fee', 'platform:retained', 'expense:stripe_fee', 'expense:dispute_fee', 'expense:goodwill', 'loss:payment', 'loss:dispute', 'dispute:open', 'hold:rider', 'hold:contra'])), name='ledger_accounts_known'),
+            model_name="ledgertransfer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "debit__in",
+                        [
+                            "stripe:balance",
+                            "bank",
+                            "rider:deposit",
+                            "rider:refund_due",
+                            "operator:payable",
+                            "operator:receivable",
+                            "platform:fee",
+                            "platform:retained",
+                            "expense:stripe_fee",
+                            "expense:dispute_fee",
+                            "expense:goodwill",
+                            "loss:payment",
+                            "loss:dispute",
+                            "dispute:open",
+                            "hold:rider",
+                            "hold:contra",
+                        ],
+                    ),
+                    (
+                        "credit__in",
+                        [
+                            "stripe:balance",
+                            "bank",
+                            "rider:deposit",
+                            "rider:refund_due",
+                            "operator:payable",
+                            "operator:receivable",
+                            "platform:fee",
+                            "platform:retained",
+                            "expense:stripe_fee",
+                            "expense:dispute_fee",
+                            "expense:goodwill",
+                            "loss:payment",
+                            "loss:dispute",
+                            "dispute:open",
+                            "hold:rider",
+                            "hold:contra",
+                        ],
+                    ),
+                ),
+                name="ledger_accounts_known",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='ledgertransfer',
-            trigger=pgtrigger.compiler.Trigger(name='ledger_append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='3c012f8c71726d902cb24fdf918e639761d947cb', operation='UPDATE OR DELETE', pgid='pgtrigger_ledger_append_only_07579', table='payments_ledgertransfer', when='BEFORE')),
+            model_name="ledgertransfer",
+            trigger=pgtrigger.compiler.Trigger(
+                name="ledger_append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="3c012f8c71726d902cb24fdf918e639761d947cb",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_ledger_append_only_07579",
+                    table="payments_ledgertransfer",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddConstraint(
-            model_name='checkout',
-            constraint=models.UniqueConstraint(condition=models.Q(('session', ''), _negated=True), fields=('session',), name='checkout_session_once'),
+            model_name="checkout",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("session", ""), _negated=True),
+                fields=("session",),
+                name="checkout_session_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='checkout',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['opening', 'open'])), fields=('payment',), name='checkout_one_open'),
+            model_name="checkout",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["opening", "open"])),
+                fields=("payment",),
+                name="checkout_one_open",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(fields=('payment', 'n'), name='attempt_numbered'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(fields=("payment", "n"), name="attempt_numbered"),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(condition=models.Q(('intent', ''), _negated=True), fields=('intent',), name='attempt_intent_once'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("intent", ""), _negated=True),
+                fields=("intent",),
+                name="attempt_intent_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(condition=models.Q(('checkout', None), ('state__in', ['pending', 'held'])), fields=('payment',), name='attempt_one_live'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("checkout", None), ("state__in", ["pending", "held"])),
+                fields=("payment",),
+                name="attempt_one_live",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.CheckConstraint(condition=models.Q(('captured_minor__lte', models.F('amount_minor'))), name='attempt_capture_fits'),
+            model_name="attempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("captured_minor__lte", models.F("amount_minor"))),
+                name="attempt_capture_fits",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'held', 'captured', 'failed', 'canceled'])), name='attempt_state_known'),
+            model_name="attempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["pending", "held", "captured", "failed", "canceled"])),
+                name="attempt_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.UniqueConstraint(fields=('attempt', 'reason'), name='refund_once_per_reason'),
+            model_name="refund",
+            constraint=models.UniqueConstraint(fields=("attempt", "reason"), name="refund_once_per_reason"),
         ),
         migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.UniqueConstraint(condition=models.Q(('refund', ''), _negated=True), fields=('refund',), name='refund_id_once'),
+            model_name="refund",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("refund", ""), _negated=True), fields=("refund",), name="refund_id_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='refund_positive'),
+            model_name="refund",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_minor__gt", 0)), name="refund_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='refund',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'succeeded', 'failed'])), name='refund_state_known'),
+            model_name="refund",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["pending", "succeeded", "failed"])),
+                name="refund_state_known",
+            ),
         ),
         migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(condition=models.Q(('state', 'pending')), fields=['due_at'], name='transfer_due'),
+            model_name="transfer",
+            index=models.Index(
+                condition=models.Q(("state", "pending")), fields=["due_at"], name="transfer_due"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.UniqueConstraint(fields=('payee', 'payment'), name='transfer_once_per_payment'),
+            model_name="transfer",
+            constraint=models.UniqueConstraint(fields=("payee", "payment"), name="transfer_once_per_payment"),
         ),
         migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.UniqueConstraint(condition=models.Q(('transfer', ''), _negated=True), fields=('transfer',), name='transfer_id_once'),
+            model_name="transfer",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("transfer", ""), _negated=True),
+                fields=("transfer",),
+                name="transfer_id_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gt', 0)), name='transfer_positive'),
+            model_name="transfer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_minor__gt", 0)), name="transfer_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'paid', 'reversed', 'failed'])), name='transfer_state_known'),
+            model_name="transfer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["pending", "paid", "reversed", "failed"])),
+                name="transfer_state_known",
+            ),
         ),
     ]

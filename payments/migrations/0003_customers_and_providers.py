@@ -7,113 +7,159 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payments', '0002_initial'),
+        ("payments", "0002_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Customer',
+            name="Customer",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('provider', models.CharField(choices=[('sandbox', 'Sandbox'), ('test', 'Test'), ('live', 'Live')], max_length=7)),
-                ('customer', models.CharField(blank=True, help_text='provider id', max_length=80)),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "provider",
+                    models.CharField(
+                        choices=[("sandbox", "Sandbox"), ("test", "Test"), ("live", "Live")], max_length=7
+                    ),
+                ),
+                ("customer", models.CharField(blank=True, help_text="provider id", max_length=80)),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Pace',
+            name="Pace",
             fields=[
-                ('name', models.CharField(max_length=20, primary_key=True, serialize=False)),
-                ('next_at', models.DateTimeField()),
+                ("name", models.CharField(max_length=20, primary_key=True, serialize=False)),
+                ("next_at", models.DateTimeField()),
             ],
         ),
         migrations.AddField(
-            model_name='attempt',
-            name='advice_code',
+            model_name="attempt",
+            name="advice_code",
             field=models.CharField(blank=True, max_length=40),
         ),
         migrations.AddField(
-            model_name='attempt',
-            name='unwanted',
-            field=models.BooleanField(default=False, help_text='came when nobody wanted it: given back, counts for nothing'),
+            model_name="attempt",
+            name="unwanted",
+            field=models.BooleanField(
+                default=False, help_text="came when nobody wanted it: given back, counts for nothing"
+            ),
         ),
         migrations.AddField(
-            model_name='ledgertransfer',
-            name='transaction',
-            field=models.CharField(blank=True, help_text="the provider's balance transaction that this mirrors, if there is one", max_length=80),
+            model_name="ledgertransfer",
+            name="transaction",
+            field=models.CharField(
+                blank=True,
+                help_text="the provider's balance transaction that this mirrors, if there is one",
+                max_length=80,
+            ),
         ),
         migrations.AddField(
-            model_name='operation',
-            name='last_sent_at',
+            model_name="operation",
+            name="last_sent_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
-            model_name='payee',
-            name='provider',
-            field=models.CharField(choices=[('sandbox', 'Sandbox'), ('test', 'Test'), ('live', 'Live')], default='sandbox', max_length=7),
+            model_name="payee",
+            name="provider",
+            field=models.CharField(
+                choices=[("sandbox", "Sandbox"), ("test", "Test"), ("live", "Live")],
+                default="sandbox",
+                max_length=7,
+            ),
             preserve_default=False,
         ),
         migrations.AddField(
-            model_name='payment',
-            name='advice_code',
-            field=models.CharField(blank=True, help_text='what the card network advises to do next', max_length=40),
+            model_name="payment",
+            name="advice_code",
+            field=models.CharField(
+                blank=True, help_text="what the card network advises to do next", max_length=40
+            ),
         ),
         migrations.AddField(
-            model_name='payment',
-            name='provider',
-            field=models.CharField(choices=[('sandbox', 'Sandbox'), ('test', 'Test'), ('live', 'Live')], default='sandbox', max_length=7),
+            model_name="payment",
+            name="provider",
+            field=models.CharField(
+                choices=[("sandbox", "Sandbox"), ("test", "Test"), ("live", "Live")],
+                default="sandbox",
+                max_length=7,
+            ),
             preserve_default=False,
         ),
         migrations.AddField(
-            model_name='payment',
-            name='to_take_minor',
-            field=models.PositiveIntegerField(help_text='what is to be captured, once that is decided', null=True),
+            model_name="payment",
+            name="to_take_minor",
+            field=models.PositiveIntegerField(
+                help_text="what is to be captured, once that is decided", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='transfer',
-            name='reversed_minor',
-            field=models.PositiveIntegerField(default=0, help_text='taken back since'),
+            model_name="transfer",
+            name="reversed_minor",
+            field=models.PositiveIntegerField(default=0, help_text="taken back since"),
         ),
         migrations.AlterField(
-            model_name='payment',
-            name='automatic_tries',
-            field=models.PositiveSmallIntegerField(default=0, help_text='off-session tries with this card since it last worked'),
+            model_name="payment",
+            name="automatic_tries",
+            field=models.PositiveSmallIntegerField(
+                default=0, help_text="off-session tries with this card since it last worked"
+            ),
         ),
         migrations.AlterField(
-            model_name='payment',
-            name='refunded_minor',
-            field=models.PositiveIntegerField(default=0, help_text='derived: promised back, arrived or not'),
+            model_name="payment",
+            name="refunded_minor",
+            field=models.PositiveIntegerField(default=0, help_text="derived: promised back, arrived or not"),
         ),
         migrations.AddIndex(
-            model_name='ledgertransfer',
-            index=models.Index(condition=models.Q(('transaction', ''), _negated=True), fields=['transaction'], name='ledger_transaction'),
+            model_name="ledgertransfer",
+            index=models.Index(
+                condition=models.Q(("transaction", ""), _negated=True),
+                fields=["transaction"],
+                name="ledger_transaction",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payee',
-            constraint=models.CheckConstraint(condition=models.Q(('provider__in', ['sandbox', 'test', 'live'])), name='payee_provider_known'),
+            model_name="payee",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("provider__in", ["sandbox", "test", "live"])), name="payee_provider_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(('provider__in', ['sandbox', 'test', 'live'])), name='payment_provider_known'),
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("provider__in", ["sandbox", "test", "live"])),
+                name="payment_provider_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('reversed_minor__lte', models.F('amount_minor'))), name='transfer_reversal_fits'),
+            model_name="transfer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("reversed_minor__lte", models.F("amount_minor"))),
+                name="transfer_reversal_fits",
+            ),
         ),
         migrations.AddField(
-            model_name='customer',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="customer",
+            name="user",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddConstraint(
-            model_name='customer',
-            constraint=models.UniqueConstraint(fields=('user', 'provider'), name='customer_once'),
+            model_name="customer",
+            constraint=models.UniqueConstraint(fields=("user", "provider"), name="customer_once"),
         ),
         migrations.AddConstraint(
-            model_name='customer',
-            constraint=models.CheckConstraint(condition=models.Q(('provider__in', ['sandbox', 'test', 'live'])), name='customer_provider_known'),
+            model_name="customer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("provider__in", ["sandbox", "test", "live"])),
+                name="customer_provider_known",
+            ),
         ),
     ]
