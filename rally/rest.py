@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.http import Http404
 from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import APIException
 from rest_framework.pagination import CursorPagination, LimitOffsetPagination
@@ -108,6 +109,16 @@ def _fingerprint(request: Request) -> str:
     return hashlib.sha256(f"{request.method} {request.path}\n{body}".encode()).hexdigest()
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "required": ["minor", "currency"],
+        "properties": {
+            "minor": {"type": "integer", "description": "whole minor units, such as cents"},
+            "currency": {"type": "string", "description": "ISO 4217", "example": "USD"},
+        },
+    }
+)
 class MoneyField(serializers.Field):  # type: ignore[type-arg]
     """`{"minor": 2500, "currency": "USD"}`, out only."""
 
@@ -120,10 +131,54 @@ class MoneyField(serializers.Field):  # type: ignore[type-arg]
 
 
 class Pages(LimitOffsetPagination):
-    """Lists in pages of 20 (at most 100) with `next`; no total is counted."""
+    """Lists in pages of 20 (at most 100) with `next`; no total is counted, as that would read the whole table."""
 
     default_limit = 20
     max_limit = 100
+    #: Whoever reads this far wants another search, not another page.
+    max_offset = 10_000
+
+    def fill(self, request: Request, rows: Callable[[int, int], Sequence[Any]]) -> list[Any]:
+        """One page of what `rows(offset, limit)` gives; it is asked for one row more, to know whether there is a next.
+
+        Raises `BadInput` for a `limit` or `offset` that is none.
+        """
+        self.request = request
+        self.limit = _whole(request, self.limit_query_param, self.default_limit, least=1, most=self.max_limit)
+        self.offset = _whole(request, self.offset_query_param, 0, least=0, most=self.max_offset)
+        found = list(rows(self.offset, self.limit + 1))
+        self.count = self.offset + len(found)
+        return found[: self.limit]
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:  # noqa: ARG002 - the name is the framework's
+        """One page of a QuerySet."""
+        return self.fill(request, lambda offset, limit: queryset[offset : offset + limit])
+
+    def get_paginated_response(self, data: Any) -> Response:
+        """`{"next", "previous", "results"}`."""
+        links = {"next": self.get_next_link(), "previous": self.get_previous_link()}
+        return Response({**links, "results": data})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """The same for OpenAPI."""
+        link = {"type": ["string", "null"], "format": "uri"}
+        shape = {"next": link, "previous": link, "results": schema}
+        return {"type": "object", "required": list(shape), "properties": shape}
+
+
+def _whole(request: Request, name: str, otherwise: int, *, least: int, most: int) -> int:
+    given = request.query_params.get(name)
+    if given is None or given == "":
+        return otherwise
+    if not (given.isascii() and given.isdigit() and len(given) <= 9) or int(given) < least:
+        raise BadInput(
+            _("%(name)s is a whole number from %(least)s on.") % {"name": name, "least": least}, field=name
+        )
+    if name == Pages.limit_query_param:
+        return min(int(given), most)
+    if int(given) > most:
+        raise BadInput(_("%(name)s is at most %(most)s.") % {"name": name, "most": most}, field=name)
+    return int(given)
 
 
 class Timeline(CursorPagination):

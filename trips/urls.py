@@ -2,10 +2,17 @@
 
 from django.urls import path
 
-from trips.views import captaining, riding, stream, trip
+from trips.views import captaining, finding, proposing, riding, stream, trip
 
 app_name = "trips"
 urlpatterns = [
+    # finding and proposing
+    path("", finding.home, name="home"),
+    path("events/", finding.events, name="events"),
+    path("events/<str:code>/propose/", proposing.propose, name="propose"),
+    path("events/<slug:slug>-<str:code>/", finding.event, name="event"),
+    path("from/<slug:slug>/", finding.from_place, name="from"),
+    path("places/", finding.places, name="places"),
     # riding
     path("t/<str:code>/", trip.trip, name="trip"),
     path("t/<str:code>/live/", trip.live, name="trip_live"),

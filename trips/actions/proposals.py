@@ -135,19 +135,19 @@ def propose(
     worked_out = plan(event=event, vehicle_class=vehicle_class, stops=stops, threshold=threshold, now=now)
     _refuse_twin(event, captain, worked_out)
 
-    trip = _save(event, captain, worked_out, Visibility(visibility), now)
+    trip = _save(event, captain, worked_out, visibility, now)
 
     journal.begin(trip, TRIP, now=now, by=captain, why="proposed")
     return trip
 
 
-def _save(event: Event, captain: User, worked_out: Plan, visibility: Visibility, now: datetime) -> Trip:
+def draft(*, event: Event, worked_out: Plan, visibility: str, now: datetime) -> tuple[Trip, list[Stop]]:
+    """The trip and its stops as they would be saved, unsaved and without a captain: what a preview shows."""
     quote = worked_out.quote
     times = quote.schedule
-    trip = Trip.objects.create(
-        code=_free_code(),
+    trip = Trip(
+        code="",
         event=event,
-        captain=captain,
         visibility=visibility,
         vehicle_class=worked_out.vehicle_class,
         capacity=quote.seats,
@@ -167,7 +167,7 @@ def _save(event: Event, captain: User, worked_out: Plan, visibility: Visibility,
         created_at=now,
     )
     rows = zip(worked_out.stops, worked_out.zones, times.stops, quote.fares, strict=True)
-    Stop.objects.bulk_create(
+    stops = [
         Stop(
             trip=trip,
             position=position,
@@ -184,7 +184,15 @@ def _save(event: Event, captain: User, worked_out: Plan, visibility: Visibility,
             findable=visibility == Visibility.PUBLIC,
         )
         for position, (stop, zone, at, fare) in enumerate(rows, start=1)
-    )
+    ]
+    return trip, stops
+
+
+def _save(event: Event, captain: User, worked_out: Plan, visibility: str, now: datetime) -> Trip:
+    trip, stops = draft(event=event, worked_out=worked_out, visibility=visibility, now=now)
+    trip.code, trip.captain = _free_code(), captain
+    trip.save(force_insert=True)
+    Stop.objects.bulk_create(stops)
     return trip
 
 

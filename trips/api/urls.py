@@ -2,9 +2,14 @@
 
 from django.urls import path
 
-from trips.api import pledges
+from trips.api import events, pledges, trips
 
 urlpatterns = [
+    # finding and proposing
+    path("events", events.Events.as_view(), name="api-events"),
+    path("events/<str:code>", events.OneEvent.as_view(), name="api-event"),
+    path("trips", trips.Trips.as_view(), name="api-trips"),
+    path("trips/<str:code>", trips.OneTrip.as_view(), name="api-trip"),
     # riding
     path("trips/<str:code>/pledges", pledges.TripPledges.as_view(), name="api-trip-pledges"),
     path("pledges", pledges.Pledges.as_view(), name="api-pledges"),

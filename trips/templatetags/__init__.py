@@ -1,0 +1,1 @@
+"""How facts of demand are shown."""
