@@ -137,6 +137,7 @@ def _run_facts(run: Run) -> dict[str, Any]:
         "driver": str(run.person),
         "seats": trip.seats_pledged,
         "url": _url("operators:run", run.code),
+        "drive_url": _url("driving:today"),
     }
 
 

@@ -117,7 +117,7 @@ def withdraw(*, run_id: Any, why: str = "", now: datetime, by: User) -> Run:
 def change(*, run_id: Any, vehicle_id: Any, driver_id: Any, now: datetime, by: User) -> Run:
     """Exchange vehicle or driver before the bus leaves, with every check of `commit`. Owners and dispatchers.
 
-    Riders of a confirmed trip are told, and both drivers. The same pair again changes nothing. Raises `NotAllowed`,
+    Riders of a confirmed trip are told that another bus comes, and both drivers that the wheel changes hands. The same pair again changes nothing. Raises `NotAllowed`,
     `RunNotChangeable` after departure, and whatever stands against the new pair.
     """
     trip = locked_trip(Run.objects.values_list("trip_id", flat=True).get(id=run_id))
@@ -136,6 +136,7 @@ def change(*, run_id: Any, vehicle_id: Any, driver_id: Any, now: datetime, by: U
         raise obstacle
 
     before = f"{run.vehicle}, {run.driver}"
+    another_bus = run.vehicle_id != vehicle.id
     relieved = run.driver if run.driver_id != driver.id else None
     run.vehicle, run.driver, run.person, run.seats = vehicle, driver, driver.user, vehicle.seats
     run.period, run.drive_minutes = period_of(duty), duty.driving_minutes
@@ -147,7 +148,7 @@ def change(*, run_id: Any, vehicle_id: Any, driver_id: Any, now: datetime, by: U
     if relieved is not None:
         notices.driver_relieved(run, relieved.user, now)
         notices.driver_assigned(run, now)
-    if trip.state == TripState.CONFIRMED:
+    if trip.state == TripState.CONFIRMED and another_bus:
         trips.run_changed(trip=trip, now=now)
     return run
 

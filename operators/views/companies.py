@@ -13,6 +13,7 @@ from operators.actions import companies
 from operators.forms import CompanyForm, blame
 from operators.models import Member
 from operators.queries import companies as look
+from operators.queries.day import runs_ahead
 from operators.views import doors
 from rally import clock
 from rally.errors import Refusal
@@ -35,8 +36,8 @@ def home(request: HttpRequest) -> HttpResponse:
 @doors.office
 def today(request: HttpRequest, member: Member) -> HttpResponse:
     """What needs the office now."""
-    company, now = member.operator, clock.now()
-    day = look.today_at(company, now)
+    company = member.operator
+    day = look.today_at(company, clock.now())
     return doors.page(
         request,
         "operators/companies/home.html",
@@ -47,8 +48,8 @@ def today(request: HttpRequest, member: Member) -> HttpResponse:
             "papers_missing": look.papers_missing(company, day),
             "has_vehicles": company.vehicles.filter(active=True).exists(),
             "has_drivers": look.drivers(company).exists(),
+            "drives": runs_ahead(doors.user_of(request)).exists(),
             "today": day,
-            "now": now,
         },
     )
 

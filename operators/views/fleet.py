@@ -73,6 +73,7 @@ def vehicle(request: HttpRequest, member: Member, vehicle_id: UUID) -> HttpRespo
     context = {
         "form": form,
         "vehicle": bus,
+        "about": f"insurance:{bus.id}",
         "papers": bus.papers.order_by("-expires_on"),
         "runs": look.upcoming_runs(member.operator).filter(vehicle=bus),
         "today": look.today_at(member.operator, clock.now()),

@@ -70,6 +70,7 @@ def person(request: HttpRequest, member: Member, member_id: UUID) -> HttpRespons
     context = {
         "form": form,
         "person": one,
+        "about": f"driving:{one.id}",
         "papers": one.papers.order_by("-expires_on"),
         "runs": look.upcoming_runs(member.operator).filter(driver=one),
         "today": look.today_at(member.operator, clock.now()),

@@ -18,7 +18,7 @@ from rally.models import User
 from tests.factories.events import place
 from tests.factories.people import person
 from tests.factories.trips import proposed, stop
-from trips.models import Pledge, Place, Seat, Stop, Trip
+from trips.models import Place, Pledge, Seat, Stop, Trip
 from trips.models.pledges import Instrument
 from trips.states import TRIP, PledgeState, TripState, VehicleClass
 
@@ -111,7 +111,9 @@ def bus(operator: Operator, *, insured: bool = True, **fields: Any) -> Vehicle:
     return vehicle
 
 
-def member(operator: Operator, user: User | None = None, *, role: str = Role.DRIVER, licensed: bool = True) -> Member:
+def member(
+    operator: Operator, user: User | None = None, *, role: str = Role.DRIVER, licensed: bool = True
+) -> Member:
     """Somebody who works there; a driver with a driving licence unless told otherwise."""
     user = user or person(f"driver{next(_number)}")
     one = people.add(operator_id=operator.id, email=user.email, role=role, now=NOW, by=owner_of(operator))
@@ -144,7 +146,7 @@ def riders(
     """Put one rider's seats straight onto the trip, without the checkout; `needs` are the first passenger's."""
     where = Stop.objects.get(trip=trip, position=at)
     payer = rider or person(f"rider{next(_number)}")
-    paid = state in {PledgeState.PAID}
+    paid = state == PledgeState.PAID
     amount = where.fare_minor * len(names)
     pledge_id = uuid7()
     payment = Payment.objects.create(
@@ -190,7 +192,12 @@ def decided(trip: Trip, state: str = TripState.CONFIRMED, *, now: datetime = NOW
     trip.grace_ends_at = now + timedelta(hours=1)
     if state != TripState.CANCELLED:
         journal.move(
-            trip, TRIP, TripState.SETTLING, now=now, by=None, also=("decided_at", "settling_since", "grace_ends_at")
+            trip,
+            TRIP,
+            TripState.SETTLING,
+            now=now,
+            by=None,
+            also=("decided_at", "settling_since", "grace_ends_at"),
         )
     journal.move(trip, TRIP, state, now=now, by=None, also=("decided_at",))
     return trip

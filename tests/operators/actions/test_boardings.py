@@ -72,7 +72,9 @@ def test_a_seat_is_checked_in_by_its_code_and_boarding_begins(
 def test_what_is_on_a_pass_and_what_people_type_is_understood(
     run: Run, seat: Seat, dee: User, leaving: datetime, form: str
 ) -> None:
-    typed = form.format(f"{seat.code[:4]}-{seat.code[4:].lower()}" if "pass" not in form.lower() else seat.code)
+    typed = form.format(
+        f"{seat.code[:4]}-{seat.code[4:].lower()}" if "pass" not in form.lower() else seat.code
+    )
     done = boardings.board(run_id=run.id, code=typed, leg="outbound", at=leaving, now=leaving, by=dee)
     assert done.seat == seat
 
@@ -94,7 +96,14 @@ def test_a_second_time_is_told_when_and_by_whom(run: Run, seat: Seat, dee: User,
 def test_the_same_device_repeating_itself_gets_the_same_row(
     run: Run, seat: Seat, dee: User, leaving: datetime
 ) -> None:
-    told = {"run_id": run.id, "code": seat.code, "leg": "outbound", "at": leaving, "device": "phone 1", "by": dee}
+    told = {
+        "run_id": run.id,
+        "code": seat.code,
+        "leg": "outbound",
+        "at": leaving,
+        "device": "phone 1",
+        "by": dee,
+    }
     once = boardings.board(**told, now=leaving)
     assert boardings.board(**told, now=leaving + MINUTE) == once
     boardings.undo(run_id=run.id, seat_id=seat.id, leg="outbound", now=leaving + MINUTE, by=dee)
@@ -140,14 +149,18 @@ def test_boarding_opens_an_hour_before_departure(run: Run, seat: Seat, dee: User
         boardings.board(run_id=run.id, code=seat.code, leg="outbound", at=early, now=early, by=dee)
 
 
-def test_codes_of_other_trips_and_of_people_who_left_are_unknown(run: Run, dee: User, leaving: datetime) -> None:
+def test_codes_of_other_trips_and_of_people_who_left_are_unknown(
+    run: Run, dee: User, leaving: datetime
+) -> None:
     stranger = riders(van_trip(), "Zoe")[0]
     unpaid = riders(run.trip, "Gus", state=PledgeState.BACKED)[0]
     for code in (stranger.code, unpaid.code, "NONSENSE", "", "' OR 1=1", "\x00", "x" * 300):
         with pytest.raises(UnknownBoardingCode):
             boardings.board(run_id=run.id, code=code, leg="outbound", at=leaving, now=leaving, by=dee)
     with pytest.raises(UnknownBoardingCode):
-        boardings.board_seat(run_id=run.id, seat_id=stranger.id, leg="outbound", at=leaving, now=leaving, by=dee)
+        boardings.board_seat(
+            run_id=run.id, seat_id=stranger.id, leg="outbound", at=leaving, now=leaving, by=dee
+        )
 
 
 def test_who_still_owes_rides(run: Run, seat: Seat, dee: User, leaving: datetime) -> None:

@@ -133,7 +133,9 @@ def test_only_the_next_stop_is_left(run: Run, dee: User, leaving: datetime) -> N
 def test_the_bus_does_not_leave_before_boarding_opens(run: Run, dee: User, leaving: datetime) -> None:
     with pytest.raises(RunNotChangeable):
         driving.start(run_id=run.id, by=dee, now=leaving - timedelta(minutes=61))
-    assert driving.start(run_id=run.id, by=dee, now=leaving - timedelta(minutes=60)).state == RunState.OUTBOUND
+    assert (
+        driving.start(run_id=run.id, by=dee, now=leaving - timedelta(minutes=60)).state == RunState.OUTBOUND
+    )
 
 
 def test_an_unconfirmed_trip_does_not_start(crew: Company, dee: User) -> None:

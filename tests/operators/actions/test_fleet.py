@@ -79,7 +79,9 @@ def test_a_promised_vehicle_keeps_its_seats_and_stays() -> None:
     crew = ready()
     run = crew.commits(van_trip())
     with pytest.raises(VehicleHasRuns):
-        fleet.change(vehicle_id=crew.vehicle.id, **{**BLUE, "seats": 55, "wheelchair_spaces": 2}, by=crew.owner)
+        fleet.change(
+            vehicle_id=crew.vehicle.id, **{**BLUE, "seats": 55, "wheelchair_spaces": 2}, by=crew.owner
+        )
     with pytest.raises(VehicleHasRuns):
         fleet.change(vehicle_id=crew.vehicle.id, **{**BLUE, "wheelchair_spaces": 1}, by=crew.owner)
     with pytest.raises(VehicleHasRuns) as refused:

@@ -98,7 +98,9 @@ def test_the_office_is_warned_once_thirty_days_ahead(otto: User, dee: User, now:
     member(operator, otto, role=Role.DISPATCHER)
     member(operator, dee, licensed=False)
     paper(operator, PaperKind.LICENCE, last_day=date(2026, 12, 20))
-    paper(operator, PaperKind.INSURANCE, last_day=date(2026, 12, 21), vehicle_id=bus(operator, insured=False).id)
+    paper(
+        operator, PaperKind.INSURANCE, last_day=date(2026, 12, 21), vehicle_id=bus(operator, insured=False).id
+    )
 
     assert companies_to_warn(now) == [operator.id]
     assert papers.warn(operator_id=operator.id, now=now) == 1

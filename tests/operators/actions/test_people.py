@@ -51,7 +51,12 @@ def test_an_account_keeps_its_own_name_and_gains_a_phone(dee: User, now: datetim
 def test_an_account_without_a_name_is_given_one(now: datetime) -> None:
     operator, quiet = company(), User.objects.create_user("quiet@test.example")
     people.add(
-        operator_id=operator.id, email=quiet.email, role="driver", name="Quinn", now=now, by=owner_of(operator)
+        operator_id=operator.id,
+        email=quiet.email,
+        role="driver",
+        name="Quinn",
+        now=now,
+        by=owner_of(operator),
     )
     quiet.refresh_from_db()
     assert quiet.name == "Quinn"

@@ -286,7 +286,9 @@ def test_a_driver_may_not_be_on_duty_too_long() -> None:
 
 def test_two_short_runs_without_a_rest_add_up() -> None:
     crew = ready()
-    morning = van_trip(to=event(starts_at=KICK_OFF - timedelta(hours=4), ends_at=KICK_OFF - timedelta(hours=2)))
+    morning = van_trip(
+        to=event(starts_at=KICK_OFF - timedelta(hours=4), ends_at=KICK_OFF - timedelta(hours=2))
+    )
     evening = van_trip(
         to=event(starts_at=KICK_OFF + timedelta(hours=7), ends_at=KICK_OFF + timedelta(hours=9))
     )
@@ -337,7 +339,12 @@ def test_a_run_is_given_back_before_confirmation(now: datetime) -> None:
     for _twice in range(2):
         run = runs.withdraw(run_id=run.id, why="engine", now=now, by=crew.owner)
     trip.refresh_from_db()
-    assert (run.state, trip.seats_supplied, trip.operator_name, trip.capacity) == (RunState.WITHDRAWN, 0, "", 14)
+    assert (run.state, trip.seats_supplied, trip.operator_name, trip.capacity) == (
+        RunState.WITHDRAWN,
+        0,
+        "",
+        14,
+    )
     assert journal_of(run) == [("", "committed"), ("committed", "withdrawn")]
     assert crew.commits(van_trip()).state == RunState.COMMITTED
     assert Notice.objects.filter(kind__in=["operators.bus_free", "operators.driver_free"]).count() == 2
@@ -452,5 +459,3 @@ def test_a_trip_called_off_while_boarding_fails_its_run(now: datetime, sam: User
     runs.give_back(trip_id=run.trip_id, now=now)
     run.refresh_from_db()
     assert run.state == RunState.FAILED
-
-
