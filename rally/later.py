@@ -25,7 +25,8 @@ def later(task: str, **ids: Any) -> None:
 def _send(task: str, arguments: dict[str, Any]) -> None:
     if current_app.conf.task_always_eager:
         # `send_task` ignores eager mode; tests run the real task in place.
-        current_app.loader.import_default_modules()  # a worker does so at its start
+        if task not in current_app.tasks:
+            current_app.loader.import_default_modules()  # a worker does so at its start
         current_app.tasks[task].apply(kwargs=arguments, throw=True)
         return
     try:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from rally.models import User
 
-PASSWORD = "ride-together"
+PASSWORD = "ride-together"  # noqa: S105 - printed on the page
 DOMAIN = "demo.example"
 #: Fellow riders live at another address, so that nobody takes them for people one can become.
 FELLOW_DOMAIN = "riders.example"

@@ -120,12 +120,14 @@ def when(text: str, *, trip: str = "") -> datetime:
         ) from None
 
 
-def work() -> None:
+def work(tasks: tuple[str, ...] = DUE_WORK) -> None:
     """Do what is due now, again and again until nothing changes any more."""
+    if not set(tasks) <= set(current_app.tasks):
+        current_app.loader.import_default_modules()  # a worker does so at its start
     patience = time.monotonic() + _PATIENCE
     before = None
     for _round in range(_ROUNDS):
-        for name in DUE_WORK:
+        for name in tasks:
             current_app.tasks[name].apply(throw=True)
         after = _pulse()
         if after == before and not _outstanding():

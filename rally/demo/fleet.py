@@ -53,7 +53,7 @@ COMPANIES = (
     ),
     Company("maumee", "Maumee Valley Coach", "Toledo, OH", (2, 1, 0), ("Denise Haller", "Omar Saleh")),
     Company("hoosier", "Hoosier Charter", "Indianapolis, IN", (2, 1, 0), ("Tammy Klein", "Darnell Price")),
-    Company("rivercity", "River City Charter", "Louisville, KY", (2, 1, 0), ("Gene Hadley", "Opal Simmons")),
+    Company("buckeye", "Buckeye Charter", "Columbus, OH", (2, 1, 0), ("Gene Hadley", "Opal Simmons")),
     Company("empire", "Empire Coach Works", "Syracuse, NY", (2, 1, 1), ("Vince Caruso", "Dawn Pulaski")),
     Company(
         "liberty",
@@ -86,7 +86,7 @@ def ensure(*, now: datetime) -> dict[str, Operator]:
         for operator in Operator.objects.filter(name__in=[one.name for one in COMPANIES])
     }
     return {
-        company.key: known.get(company.name) or _make(company, number, now)
+        company.key: known.get(company.name) or make(company, number, now)
         for number, company in enumerate(COMPANIES, start=1)
     }
 
@@ -100,7 +100,8 @@ def drivers(operator: Operator) -> list[Member]:
     )
 
 
-def _make(company: Company, number: int, now: datetime) -> Operator:
+def make(company: Company, number: int, now: datetime) -> Operator:
+    """One company with everything it needs to take trips and to be paid. `number` tells its numbers from others'."""
     owner = _person(f"owner.{company.key}", "Owner of " + company.name)
     operator = companies.register(
         by=owner,
@@ -123,18 +124,17 @@ def _make(company: Company, number: int, now: datetime) -> Operator:
     )
     _buses(company, number, operator, owner, now)
     if company.dispatcher:
-        _employ(operator, company.dispatcher, Role.DISPATCHER, owner, now)
-    for place, name in enumerate(company.drivers, start=1):
-        driver = _employ(operator, name, Role.DRIVER, owner, now)
-        papers.add(
+        people.add(
             operator_id=operator.id,
-            kind=PaperKind.DRIVING,
-            number=f"CDL-P {number:02d}{place:02d}",
-            valid_from=first,
-            expires_on=last,
-            member_id=driver.id,
+            email=_address_of(company.dispatcher),
+            role=Role.DISPATCHER,
+            name=company.dispatcher,
             now=now,
             by=owner,
+        )
+    for place, name in enumerate(company.drivers, start=1):
+        employ_driver(
+            operator, name, _address_of(name), number=f"CDL-P {number:02d}{place:02d}", by=owner, now=now
         )
     _let_be_paid(operator, now)
     return operator
@@ -169,11 +169,28 @@ def _buses(company: Company, number: int, operator: Operator, owner: User, now: 
             )
 
 
-def _employ(operator: Operator, name: str, role: Role, owner: User, now: datetime) -> Member:
-    key = name.split(" ", 1)[0].lower()
-    known = cast.BY_KEY.get(key)
-    email = known.email if known and known.name == name else _address(name.lower().replace(" ", "."))
-    return people.add(operator_id=operator.id, email=email, role=role, name=name, now=now, by=owner)
+def employ_driver(
+    operator: Operator, name: str, email: str, *, number: str, by: User, now: datetime
+) -> Member:
+    """Take on a driver, with a driving licence of this number that holds for a year and more."""
+    driver = people.add(operator_id=operator.id, email=email, role=Role.DRIVER, name=name, now=now, by=by)
+    papers.add(
+        operator_id=operator.id,
+        kind=PaperKind.DRIVING,
+        number=number,
+        valid_from=(now - timedelta(days=90)).date(),
+        expires_on=(now + timedelta(days=420)).date(),
+        member_id=driver.id,
+        now=now,
+        by=by,
+    )
+    return driver
+
+
+def _address_of(name: str) -> str:
+    """The cast keeps its addresses; everybody else lives where the fellow riders do."""
+    known = cast.BY_KEY.get(name.split(" ", 1)[0].lower())
+    return known.email if known and known.name == name else _address(name.lower().replace(" ", "."))
 
 
 def _person(key: str, name: str) -> User:

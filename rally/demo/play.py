@@ -18,6 +18,7 @@ from rally import clock
 from rally.demo import fleet
 from rally.demo.scenes import MEETING_POINTS, End, Scene
 from rally.models import User
+from rally.money import Money
 from trips.actions import pledges, proposals, trips
 from trips.actions.pledges import Passenger
 from trips.actions.proposals import NewStop
@@ -33,9 +34,10 @@ GOOD_CARDS = (
     "378282246310005",
 )
 CARD_REFUSED_LATER = "4000000000000341"
-_PARTIES = (1, 2, 2, 2, 3, 4)  #: how many seats people take at once
+_PARTIES = (1, 2, 2, 3, 4, 4)  #: how many seats people take at once
 _PRESENT = timedelta(minutes=25)  #: the last deeds lie so far back
-_SPEED = timedelta(minutes=25)  #: between two parties that join
+#: The cards are being mended since a while; nobody joins what was called off.
+_BEFORE = {End.SETTLING: timedelta(hours=2), End.CANCELLED: timedelta(hours=26)}
 
 Deed = Callable[[], None]
 
@@ -80,7 +82,7 @@ class Performance:
     def _all_in_by(self, begun: datetime, now: datetime) -> datetime:
         """When the last rider joins: before the decision, and before what comes after."""
         decided = self.event.starts_at - timedelta(days=8)
-        last = min(now - (timedelta(hours=2) if self.scene.end is End.SETTLING else _PRESENT), decided)
+        last = min(now - _BEFORE.get(self.scene.end, _PRESENT), decided)
         return max(last, begun + timedelta(days=1))
 
     def _joining(self, begun: datetime, until: datetime) -> list[Cue]:
@@ -197,7 +199,7 @@ def join(trip: Trip, stop: Stop, rider: User, passengers: list[Passenger], *, ca
     """Take seats and go through the hosted checkout with this card, as a rider does in the browser."""
     now = clock.now()
     trip.refresh_from_db()
-    words = terms.terms(trip, stop.fare, now)
+    words = terms.terms(trip, Money(stop.fare_minor, trip.currency), now)
     pledge = pledges.make(
         trip_id=trip.id,
         rider=rider,

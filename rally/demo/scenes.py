@@ -119,7 +119,7 @@ SCENES = (
     Scene("polka", 1, 4, End.CANCELLED, kind=VehicleClass.MINI, since=6),
     # What is now
     Scene("choirs", 0, 38, End.UNDER_WAY, "maumee", since=16, driver=0),
-    Scene("Lucas Oil Stadium", 0, 26, End.SETTLING, "rivercity", days=(8, 20), since=9, driver=0, refused=2),
+    Scene("Huntington Bank Field", 0, 26, End.SETTLING, "buckeye", since=9, driver=0, refused=2),
     # What will be
     Scene("cider", 0, 31, End.CONFIRMED, "lakeshore", aboard="ana", captain="cleo", since=15, driver=0),
     Scene("Soldier Field", 1, 28, End.CONFIRMED, "prairie", days=(9, 30), since=13, driver=0),

@@ -185,9 +185,10 @@ class Visitor:
         return self
 
     def form(self, has: str, press: str = "") -> Form:
-        """The first form that has a field of this name, a button with these words, or goes there."""
+        """The first form that has a field or button of this name or goes there, with a button of these words."""
         for form in self._page.forms:
-            fits = has in form.fields or has in form.choices or has in urlsplit(form.action).path.split("/")
+            names = {*form.fields, *form.choices, *(name for name, _value, _words in form.buttons)}
+            fits = has in names or has in urlsplit(form.action).path.split("/")
             if fits and (not press or any(press in words for _name, _value, words in form.buttons)):
                 return form
         raise AssertionError(f"No form with {has!r} on {self.address}: {self._page.forms}\n{self.text}")
