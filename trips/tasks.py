@@ -12,9 +12,10 @@ from django.db.models import F, Q
 
 from payments.actions import checkouts
 from rally import clock, rules
-from trips.actions import backing, reminders, settlement
+from trips.actions import backing, reminders, settlement, trips
 from trips.models import Pledge, Trip
-from trips.states import PledgeState, TripState
+from trips.models.events import EventState
+from trips.states import ALIVE, PledgeState, TripState
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ def settle_due() -> None:
     _each(due, lambda trip_id: settlement.settle(trip_id=trip_id, now=now))
     _give_up_on_cards(now)
     _finish_leaving(now)
+    _call_off(now)
 
 
 @shared_task(name="trips.expire_drafts")
@@ -116,8 +118,19 @@ def _finish_leaving(now: datetime) -> None:
     _each(payment_ids, lambda payment_id: backing.follow(payment_id=payment_id, now=now))
 
 
-def _ids(trips: Any) -> Iterable[Any]:
-    return trips.order_by("departs_at").values_list("id", flat=True)[:BATCH]  # type: ignore[no-any-return]
+def _call_off(now: datetime) -> None:
+    """Nobody rides to an event that does not take place."""
+    pointless = Trip.objects.filter(event__state=EventState.CANCELLED, state__in=ALIVE).exclude(
+        state=TripState.UNDER_WAY
+    )
+    _each(
+        _ids(pointless),
+        lambda trip_id: trips.cancel(trip_id=trip_id, now=now, by=None, why="event_cancelled"),
+    )
+
+
+def _ids(found: Any) -> Iterable[Any]:
+    return found.order_by("departs_at").values_list("id", flat=True)[:BATCH]  # type: ignore[no-any-return]
 
 
 def _each(ids: Iterable[Any], work: Callable[[Any], None]) -> None:

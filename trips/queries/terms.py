@@ -164,5 +164,7 @@ def _price(fares: Money | Sequence[Money]) -> str:
         return str(fares)
     least, most = min(fares, key=lambda fare: fare.minor), max(fares, key=lambda fare: fare.minor)
     return (
-        str(least) if least == most else _("%(least)s to %(most)s, by stop,") % {"least": least, "most": most}
+        str(least)
+        if least == most
+        else _("the price of my stop, %(least)s to %(most)s,") % {"least": least, "most": most}
     )

@@ -20,7 +20,7 @@ from tests.factories.trips import proposed
 from trips import tasks
 from trips.actions import backing, pledges, settlement, trips
 from trips.errors import BusTooSmall, NotChangeable
-from trips.models import Pledge, Trip
+from trips.models import Event, Pledge, Trip
 from trips.permissions import NotTheCaptain
 from trips.signals import trip_confirmed, trip_lapsed
 from trips.states import PledgeState, TripState, VehicleClass
@@ -399,6 +399,17 @@ def test_staff_call_off_a_certain_trip_and_everybody_is_paid_back(van: Trip, now
 
     assert fresh(pledge).state == PledgeState.REFUNDED
     assert fresh(pledge.payment).refunded_minor == pledge.amount.minor
+
+
+def test_an_event_that_does_not_take_place(van: Trip, now: datetime) -> None:
+    pledge = make.backed(van, seats=2, now=now)
+    Event.objects.filter(id=van.event_id).update(state="cancelled")
+
+    tasks.settle_due()
+    tasks.settle_due()
+
+    assert (fresh(van).state, fresh(van).why_ended) == ("cancelled", "event_cancelled")
+    assert fresh(pledge).state == PledgeState.RELEASED
 
 
 def test_the_life_of_a_trip(van: Trip, now: datetime) -> None:

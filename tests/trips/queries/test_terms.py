@@ -70,5 +70,5 @@ def test_a_range_of_prices(db: None, now: datetime) -> None:
     assert (
         terms.terms(proposed(now=now), fares, now)
         .lines[0]
-        .startswith("The amount is $36 to $42, by stop, for each")
+        .startswith("The amount is the price of my stop, $36 to $42, for each")
     )

@@ -220,7 +220,7 @@ def test_a_second_visit_leads_to_the_pledge(van: Trip, ana: User, now: datetime)
 
 
 def test_not_too_often(client: Client, van: Trip) -> None:
-    for _ in range(30):
+    for _ in range(60):
         walk(client, van, consent="")
     answer = walk(client, van)
 
