@@ -103,6 +103,15 @@ def take_in(
     return taken
 
 
+def save(*, event: Event) -> None:
+    """Save an event that a person edited, with the words it is found by. Twice: the same."""
+    event.slug = slugify(event.name)[:140].strip("-") or "event"
+    event.search_text = fold(
+        event.name, event.home, event.away, event.venue.name, event.venue.city, event.venue.state
+    )
+    event.save()
+
+
 def _take_in_venues(found: Iterable[FoundVenue], taken: Taken) -> dict[str, Venue]:
     by_key = {_key(venue): venue for venue in Venue.objects.all()}
     for one in found:

@@ -26,7 +26,7 @@ class StopForm(forms.Form):
     where = forms.CharField(
         label=gettext_lazy("Town"),
         max_length=_LONG,
-        required=False,
+        error_messages={"required": gettext_lazy("Where does the bus stop? Type a town.")},
         widget=forms.TextInput(attrs={"autocomplete": "off", "dir": "auto"}),
     )
     spot = forms.CharField(
@@ -37,6 +37,8 @@ class StopForm(forms.Form):
     )
     latitude = forms.FloatField(required=False, widget=forms.HiddenInput)
     longitude = forms.FloatField(required=False, widget=forms.HiddenInput)
+    #: The town, and the coordinates that were found for it: without scripts somebody may change the one and not the others.
+    settled = forms.CharField(max_length=_LONG * 2, required=False, widget=forms.HiddenInput)
 
     @property
     def is_blank(self) -> bool:
@@ -46,17 +48,31 @@ class StopForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """A stop needs coordinates: those chosen from the list or on the map, else those of the town that was typed."""
         data = super().clean() or {}
-        if self.is_blank:
-            raise ValidationError({"where": _("Where does the bus stop? Type a town.")})
-        if data.get("latitude") is None or data.get("longitude") is None:
+        if "where" in self.errors:
+            return data
+        if None in {data.get("latitude"), data.get("longitude")} or self._town_alone_changed(data):
             try:
-                here = here_of(data.get("where") or data.get("spot") or "")
+                here = here_of(data["where"])
             except ValidationError as problem:
                 self.add_error("where", problem)
-            else:
-                data["latitude"], data["longitude"] = here.latitude, here.longitude
-                data["where"] = here.label
+                return data
+            data["latitude"], data["longitude"] = here.latitude, here.longitude
+            data["where"] = here.label
+        data["settled"] = _settled(data["where"], data["latitude"], data["longitude"])
+        self._show(data)
         return data
+
+    def _town_alone_changed(self, data: dict[str, Any]) -> bool:
+        """Another town stands there beside the coordinates of the one before."""
+        town, _bar, at = str(data.get("settled", "")).rpartition("|")
+        return bool(at) and at == _at(data["latitude"], data["longitude"]) and town != data["where"]
+
+    def _show(self, data: dict[str, Any]) -> None:
+        """Let the page show what was understood, not what was typed."""
+        shown = self.data.copy()
+        for name in ("where", "latitude", "longitude", "settled"):
+            shown[self.add_prefix(name)] = str(data[name])
+        self.data = shown
 
     @property
     def stop(self) -> NewStop:
@@ -112,6 +128,8 @@ class StopForms:
     def with_another(self, **given: Any) -> StopForms:
         """One line more at the end; it takes the place of a blank one."""
         lines = [form.typed() for form in self.forms if not (given and form.is_blank)]
+        if given:
+            given["settled"] = _settled(given["where"], given["latitude"], given["longitude"])
         return self._again([*lines, given] if len(lines) < self.most else lines)
 
     def done(self, what: str) -> StopForms | None:
@@ -134,6 +152,14 @@ class StopForms:
 
     def _again(self, lines: Sequence[Mapping[str, Any]]) -> StopForms:
         return StopForms(None, most=self.most, initial=lines or [{}])
+
+
+def _settled(where: str, latitude: float, longitude: float) -> str:
+    return f"{where}|{_at(latitude, longitude)}"
+
+
+def _at(latitude: float, longitude: float) -> str:
+    return f"{latitude},{longitude}"
 
 
 def _count(data: Mapping[str, Any]) -> int:
@@ -174,12 +200,11 @@ class BusForm(forms.Form):
 
 
 class PointForm(forms.Form):
-    """A stop set on the map or by its coordinates."""
+    """A stop set on the map or by its coordinates. Asked for only by its own button."""
 
     point_name = forms.CharField(
         label=gettext_lazy("Name of the stop"),
         max_length=_LONG,
-        required=False,
         widget=forms.TextInput(
             attrs={
                 "autocomplete": "off",
@@ -190,26 +215,16 @@ class PointForm(forms.Form):
     )
     point_latitude = forms.FloatField(
         label=gettext_lazy("Latitude"),
-        required=False,
         min_value=-90,
         max_value=90,
         widget=forms.NumberInput(attrs={"step": "any"}),
     )
     point_longitude = forms.FloatField(
         label=gettext_lazy("Longitude"),
-        required=False,
         min_value=-180,
         max_value=180,
         widget=forms.NumberInput(attrs={"step": "any"}),
     )
-
-    def clean(self) -> dict[str, Any]:
-        """Both coordinates and a name."""
-        data = super().clean() or {}
-        for name, field in self.fields.items():
-            if data.get(name) in (None, "") and name not in self.errors:
-                self.add_error(name, _("%(label)s is needed to add this stop.") % {"label": field.label})
-        return data
 
 
 def bus_facts(rules: Any) -> list[dict[str, Any]]:

@@ -62,9 +62,9 @@ def home(request: HttpRequest) -> HttpResponse:
 def events(request: HttpRequest) -> HttpResponse:
     """All events to come, by words, place and date, in pages."""
     now = clock.now()
-    form, here = _search(request)
+    form, here = _search(request, remembered=False)
     after, before = form.span(here)
-    near = here.point if here and "near" in request.GET and form.cleaned_data.get("near") else None
+    near = here.point if here else None
     found = finding.events(
         now=now,
         words=form.cleaned_data.get("q", ""),
@@ -148,8 +148,8 @@ def places(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"results": results}, headers={"Cache-Control": "public, max-age=3600"})
 
 
-def _search(request: HttpRequest) -> tuple[SearchForm, Here | None]:
-    """The search as asked for, and where this person starts from: as they say now, or as they said before."""
+def _search(request: HttpRequest, *, remembered: bool = True) -> tuple[SearchForm, Here | None]:
+    """The search as asked for, and where this person starts from: as they say now, or (`remembered`) said before."""
     form = SearchForm(request.GET)
     form.is_valid()
     before = Here.from_kept(request.session.get(_NEAR))
@@ -159,8 +159,8 @@ def _search(request: HttpRequest) -> tuple[SearchForm, Here | None]:
         before = None
     if here and here != before:
         request.session[_NEAR] = here.kept()
-    here = here or before
-    if here and "near" not in request.GET:
+    here = here or (before if remembered else None)
+    if here and "near" not in form.errors:
         form.data = form.data.copy()
         form.data["near"] = here.label
     return form, here

@@ -226,6 +226,7 @@ def _rebound(typed: Typed) -> Typed:
     for form in typed.stops.forms:
         data |= {form.add_prefix(name): value for name, value in form.initial.items()}
     typed.stops = StopForms(data, most=typed.stops.most)
+    typed.refusal, typed.plan, typed.trip, typed.trip_stops = None, None, None, ()
     return typed
 
 
@@ -234,11 +235,8 @@ def _work_out(typed: Typed, event: Event, now: datetime, *, judge: bool = True) 
     bus_valid = typed.bus.is_valid()
     blank = [form for form in typed.stops.forms if form.is_blank]
     if not judge and blank:
-        stops_valid = False
-        for form in typed.stops.forms:
-            form.is_bound = not form.is_blank and form.is_bound
-            if not form.is_bound:
-                form.initial = {}
+        for form in blank:
+            form.is_bound = False
         stops_valid = False
     else:
         stops_valid = typed.stops.is_valid()

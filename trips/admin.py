@@ -1,0 +1,107 @@
+"""Staff screens of demand: events and where they are, partners, towns, trips to look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from trips.actions import events
+from trips.models import Event, Partner, Place, Stop, Trip, Venue
+
+
+class LookOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows to look at. Changes go through actions."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Never by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never by hand."""
+        return False
+
+
+@admin.register(Partner)
+class Partners(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Leagues, teams and venues that send us events, and who of them may sign in."""
+
+    list_display = ("name", "slug", "website")
+    search_fields = ("name", "slug")
+    prepopulated_fields = {"slug": ("name",)}
+    autocomplete_fields = ("members",)
+
+
+@admin.register(Venue)
+class Venues(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Where events are and coaches stop."""
+
+    list_display = ("name", "city", "state", "time_zone", "capacity", "coach_stop")
+    search_fields = ("name", "city")
+    list_filter = ("time_zone",)
+
+
+@admin.register(Event)
+class Events(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Events; those of a feed are corrected by the feed, the others here."""
+
+    list_display = ("name", "starts_at", "venue", "state", "partner", "source", "code")
+    list_filter = ("state", "source", "partner")
+    list_select_related = ("venue", "partner")
+    search_fields = ("name", "code", "venue__name", "venue__city")
+    date_hierarchy = "starts_at"
+    autocomplete_fields = ("venue", "partner")
+    readonly_fields = ("code", "slug", "search_text")
+
+    def save_model(self, request: HttpRequest, obj: Event, form: Any, change: bool) -> None:
+        """With the words it is found by."""
+        events.save(event=obj)
+
+
+@admin.register(Place)
+class Places(LookOnly):
+    """The gazetteer; `load_places` changes it."""
+
+    list_display = ("name", "state", "population", "time_zone", "slug")
+    list_filter = ("state",)
+    search_fields = ("name", "slug")
+
+
+class Stops(admin.TabularInline):  # type: ignore[type-arg]
+    """The stops of a trip, in order."""
+
+    model = Stop
+    extra = 0
+    can_delete = False
+    fields = ("position", "name", "address", "departs_at", "returns_at", "time_zone", "fare_minor")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never by hand."""
+        return False
+
+    has_add_permission = has_change_permission
+
+
+@admin.register(Trip)
+class Trips(LookOnly):
+    """Trips in every state."""
+
+    list_display = (
+        "code",
+        "origin",
+        "event",
+        "state",
+        "seats_pledged",
+        "threshold",
+        "decides_at",
+        "operator_name",
+    )
+    list_filter = ("state", "visibility", "vehicle_class")
+    list_select_related = ("event",)
+    search_fields = ("code", "origin", "event__name")
+    inlines = (Stops,)
