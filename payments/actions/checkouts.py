@@ -40,7 +40,8 @@ def go(*, payment_id: UUID, mode: Checkout.Mode, success_url: str, cancel_url: s
             return step
         operations.run(step.id, now=now)
         step.refresh_from_db()
-        if step.ended_at is None or step.error:
+        stale = step.ended_at is not None and step.tries > 1  # what waited too long is followed by a fresh page
+        if step.ended_at is None or (step.error and not stale):
             break
     raise ProviderUnavailable
 

@@ -74,8 +74,8 @@ def change_amount(*, payment_id: UUID, amount: Money, now: datetime) -> None:
     if not (free or down) or amount.minor <= 0:
         raise PaymentClosed
 
-    payment.amount_minor = amount.minor
-    payment.save(update_fields=["amount_minor"])
+    payment.amount_minor, payment.to_take_minor = amount.minor, None
+    payment.save(update_fields=["amount_minor", "to_take_minor"])
     for checkout in payment.checkouts.filter(state=CheckoutState.OPEN):
         standings.close_page(checkout, payment=payment, now=now)
 

@@ -8,7 +8,9 @@ answers to our own calls and look-ups all end here.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -102,10 +104,18 @@ def _attempt_of(payment: Payment, seen: words.Intent, now: datetime) -> Attempt 
         intent=seen.id,
         amount_minor=seen.amount,
         captures_at_once=seen.captures_at_once,
-        # Asked for once, there twice: the second one is nobody's wish.
-        unwanted=checkout is None,
+        unwanted=_is_one_too_many(payment, checkout, operation),
         created_at=now,
     )
+
+
+def _is_one_too_many(payment: Payment, checkout: Checkout | None, operation: Operation | None) -> bool:
+    """Asked for once and there twice: the second one is nobody's wish. What lost its rows with a database that was
+    restored is taken in, unless another one is at work for the payment."""
+    if checkout is not None:
+        return False
+    live = payment.attempts.filter(state__in=[AttemptState.PENDING, AttemptState.HELD], checkout=None)
+    return operation is not None or live.exists()
 
 
 def _advance(attempt: Attempt, seen: words.Intent, now: datetime) -> None:
@@ -362,13 +372,20 @@ def look(kind: str, object_id: str, *, now: datetime) -> None:
         case "checkout.session":
             session(gateway.session(object_id), now=now)
         case "refund":
-            refund(gateway.refund(object_id), now=now)
+            _with_intent(refund, gateway.refund(object_id), now)
         case "transfer":
             transfer(gateway.transfer(object_id), now=now)
         case "account":
             account(gateway.account(object_id))
         case "dispute":
-            dispute(gateway.dispute(object_id), now=now)
+            _with_intent(dispute, gateway.dispute(object_id), now)
+
+
+def _with_intent(take_over: Callable[..., Any], seen: words.RefundSeen | words.DisputeSeen, now: datetime) -> None:
+    """Take over what hangs on an attempt; if the attempt itself is news to us, that first."""
+    if take_over(seen, now=now) is None and seen.intent:
+        intent(gateway.intent(seen.intent), now=now)
+        take_over(seen, now=now)
 
 
 def _uuid(text: str) -> UUID:

@@ -101,6 +101,9 @@ def meaning(error: stripe.StripeError) -> words.ProviderTrouble:
     if status >= 500:
         replayed = str((error.headers or {}).get("Idempotent-Replayed", "")).lower() == "true"
         return words.ServerError(message, replayed=replayed)
+    if status == 400 and details.get("type") == "idempotency_error":
+        # Our key stands for other parameters (a release changed them while this waited): as good as a stored failure.
+        return words.ServerError(message, replayed=True)
     if status in (400, 404) and code != "rate_limit":
         if code in _MOVED or "Checkout Session has a status of" in message:
             return words.AlreadyMoved(code, message)

@@ -193,7 +193,7 @@ class Attempt(Row):
             models.UniqueConstraint(
                 fields=["payment"],
                 name="attempt_one_live",
-                condition=Q(state__in=["pending", "held"], checkout=None),
+                condition=Q(state__in=["pending", "held"], checkout=None, unwanted=False),
             ),
             models.CheckConstraint(
                 name="attempt_capture_fits", condition=Q(captured_minor__lte=F("amount_minor"))
