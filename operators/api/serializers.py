@@ -40,6 +40,12 @@ class Moment(serializers.Field):  # type: ignore[type-arg]
 MomentOut = extend_schema_field(OpenApiTypes.DATETIME)(Moment)
 
 
+class OfWhich(serializers.Serializer):  # type: ignore[type-arg]
+    """Which of the companies you work for."""
+
+    operator = serializers.CharField(required=False, help_text="code of the company, if you work for several")
+
+
 class BoardQuery(serializers.Serializer):  # type: ignore[type-arg]
     """What the board is narrowed to."""
 
@@ -79,12 +85,26 @@ class OfferOut(serializers.Serializer):  # type: ignore[type-arg]
     pay_today = MoneyField()
 
 
+class OfferPage(serializers.Serializer):  # type: ignore[type-arg]
+    """A page of the board."""
+
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = OfferOut(many=True)
+
+
 class VehicleOut(serializers.ModelSerializer[Vehicle]):
     """A vehicle of your fleet."""
 
     class Meta:
         model = Vehicle
         fields = ["id", "name", "plate", "vehicle_class", "seats", "wheelchair_spaces", "amenities"]
+
+
+class VehicleList(serializers.Serializer):  # type: ignore[type-arg]
+    """Your vehicles in service."""
+
+    results = VehicleOut(many=True)
 
 
 class DriverOut(serializers.ModelSerializer[Member]):
@@ -95,6 +115,12 @@ class DriverOut(serializers.ModelSerializer[Member]):
     class Meta:
         model = Member
         fields = ["id", "name", "role"]
+
+
+class DriverList(serializers.Serializer):  # type: ignore[type-arg]
+    """Who may drive for you."""
+
+    results = DriverOut(many=True)
 
 
 class RunIn(serializers.Serializer):  # type: ignore[type-arg]
@@ -170,7 +196,6 @@ class PassengerOut(serializers.Serializer[Passenger]):
     name = serializers.SerializerMethodField()
     needs = serializers.ListField(child=serializers.CharField())
     outbound = CheckIn(allow_null=True)
-    back = CheckIn(allow_null=True, label="return")
 
     def get_seat(self, passenger: Passenger) -> str | None:
         """The boarding code, with the name."""
@@ -180,11 +205,9 @@ class PassengerOut(serializers.Serializer[Passenger]):
         """The name, once the trip is certain."""
         return passenger.name or None
 
-    def to_representation(self, instance: Passenger) -> dict[str, Any]:
-        """`return` is a word of Python, so the field has another name until here."""
-        shown = super().to_representation(instance)
-        shown["return"] = shown.pop("back")
-        return shown
+    def get_fields(self) -> dict[str, Any]:
+        """`return` is a word of Python, so this field is named here."""
+        return {**super().get_fields(), "return": CheckIn(source="back", allow_null=True)}
 
 
 class StopOut(serializers.Serializer):  # type: ignore[type-arg]

@@ -14,7 +14,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from operators.actions import runs
-from operators.api.serializers import BoardQuery, DriverOut, OfferOut, RunIn, RunOut, VehicleOut, WithdrawIn
+from operators.api.serializers import (
+    BoardQuery,
+    DriverList,
+    DriverOut,
+    OfferOut,
+    OfWhich,
+    RunIn,
+    RunOut,
+    VehicleList,
+    VehicleOut,
+    WithdrawIn,
+)
 from operators.models import Operator, Run
 from operators.queries import board as look
 from operators.queries import companies
@@ -76,10 +87,12 @@ class Vehicles(APIView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(operation_id="operator_vehicles", responses={200: VehicleOut(many=True)})
+    @extend_schema(operation_id="operator_vehicles", parameters=[OfWhich], responses={200: VehicleList})
     def get(self, request: Request) -> Response:
         """By name. `?operator=` chooses the company."""
-        operator = office_of(request, request.query_params.get("operator"))
+        which = OfWhich(data=request.query_params)
+        which.is_valid(raise_exception=True)
+        operator = office_of(request, which.validated_data.get("operator"))
         vehicles = operator.vehicles.filter(active=True).order_by("name", "id")
         return Response({"results": VehicleOut(vehicles, many=True).data})
 
@@ -89,10 +102,12 @@ class Drivers(APIView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(operation_id="operator_drivers", responses={200: DriverOut(many=True)})
+    @extend_schema(operation_id="operator_drivers", parameters=[OfWhich], responses={200: DriverList})
     def get(self, request: Request) -> Response:
         """By name. `?operator=` chooses the company."""
-        operator = office_of(request, request.query_params.get("operator"))
+        which = OfWhich(data=request.query_params)
+        which.is_valid(raise_exception=True)
+        operator = office_of(request, which.validated_data.get("operator"))
         return Response({"results": DriverOut(companies.drivers(operator), many=True).data})
 
 
