@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from rally import clock, codes
+from rally.models import User
 from rally.money import Money
 from rally.rest import MoneyField, Pages, repeatable
 from trips.actions import proposals
@@ -53,7 +54,9 @@ class TripIn(serializers.Serializer):  # type: ignore[type-arg]
 
     event = serializers.CharField(max_length=12, help_text="code of the event")
     vehicle_class = serializers.ChoiceField(choices=VehicleClass.choices)
-    stops = NewStopIn(many=True, max_length=100, help_text="1 to 8, in the order in which the bus calls")
+    stops = serializers.ListField(
+        child=NewStopIn(), max_length=100, help_text="1 to 8, in the order in which the bus calls"
+    )
     threshold = serializers.IntegerField(
         required=False, allow_null=True, default=None, help_text="seats; the usual one if left out"
     )
@@ -128,7 +131,7 @@ class TripOut(serializers.Serializer):  # type: ignore[type-arg]
     @extend_schema_field(TripStop(many=True))
     def get_stops(self, trip: Trip) -> Any:
         """In the order in which the bus calls."""
-        stops = trip.stops.all()  # type: ignore[attr-defined]
+        stops = trip.stops.all()
         for stop in stops:
             stop.trip = trip
         return TripStop(stops, many=True).data
@@ -228,6 +231,7 @@ class Trips(APIView):
     @repeatable
     def post(self, request: Request) -> Response:
         """Opens a trip with you as its captain. Take your own seats with the next call."""
+        assert isinstance(request.user, User)  # noqa: S101 - the permission has seen to it
         given = TripIn(data=request.data)
         given.is_valid(raise_exception=True)
         wanted = given.validated_data

@@ -43,7 +43,9 @@ class Here:
         """From the session; None if there is nothing, or nothing that can be used."""
         try:
             here = cls(**kept)
-            return here if here.point and ZoneInfo(here.time_zone) else None
+            Point(here.latitude, here.longitude)
+            ZoneInfo(here.time_zone)
+            return here
         except (TypeError, ValueError, KeyError, OSError):
             return None
 

@@ -69,10 +69,8 @@ class StopForm(forms.Form):
 
     def _show(self, data: dict[str, Any]) -> None:
         """Let the page show what was understood, not what was typed."""
-        shown = self.data.copy()
-        for name in ("where", "latitude", "longitude", "settled"):
-            shown[self.add_prefix(name)] = str(data[name])
-        self.data = shown
+        names = ("where", "latitude", "longitude", "settled")
+        self.data = {**dict(self.data.items()), **{self.add_prefix(name): str(data[name]) for name in names}}
 
     @property
     def stop(self) -> NewStop:

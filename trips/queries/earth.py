@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from django.db.models import BooleanField, F, FloatField, Func, Value
+from django.db.models import BooleanField, F, Field, FloatField, Func, Value
 from django.db.models.expressions import Expression
 
 from rally.geo import EARTH_RADIUS_KM, Point
@@ -41,9 +41,7 @@ def gap_of(km: float) -> float:
 
 def inside(point: Point, km: float, prefix: str = "") -> Func:
     """A condition for `filter`: in the box round `point` that holds everything within `km`. Corners are farther."""
-    box = Func(
-        here(point), Value(gap_of(km)), Value(3), function="cube_enlarge", output_field=Earth.output_field
-    )
+    box = Func(here(point), Value(gap_of(km)), Value(3), function="cube_enlarge", output_field=Field())
     return Func(
         box,
         Earth(F(f"{prefix}latitude"), F(f"{prefix}longitude")),

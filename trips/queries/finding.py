@@ -217,7 +217,7 @@ def places(words: str, *, limit: int = 8) -> list[Place]:
     rows = Place.objects.annotate(lower=Lower("name"))
     if state:
         rows = rows.filter(state=state)
-    found = list(rows.filter(lower__startswith=name).order_by("-population")[:limit])
+    found: list[Place] = list(rows.filter(lower__startswith=name).order_by("-population")[:limit])
     for least in (ALIKE, BARELY_ALIKE):
         if len(found) >= limit or (found and least == BARELY_ALIKE):
             break
@@ -242,7 +242,9 @@ def place_meant(words: str) -> Place | None:
 
 def neighbours(place: Place, *, limit: int = 8) -> list[Place]:
     """The larger towns round a town, for links from its page: of the forty nearest the most people."""
-    near = Place.objects.exclude(pk=place.pk).annotate(gap=gap(place.point)).order_by("gap")[:40]
+    near: Iterable[Place] = (
+        Place.objects.exclude(pk=place.pk).annotate(gap=gap(place.point)).order_by("gap")[:40]
+    )
     return sorted(near, key=lambda one: -one.population)[:limit]
 
 

@@ -30,7 +30,7 @@ def _all(model: type[models.Model]) -> tuple[str, ...]:
 _TRIP, _STOP = _all(Trip), _all(Stop)
 #: Columns that the database hands over in another shape than the model's.
 _CONVERTED = {
-    _TRIP.index(field.attname): field.from_db_value  # type: ignore[attr-defined]
+    _TRIP.index(field.attname): field.from_db_value
     for field in Trip._meta.concrete_fields  # noqa: SLF001
     if hasattr(field, "from_db_value")
 }
@@ -100,7 +100,7 @@ def nearest(
         by_trip[stop.trip_id].append(stop)
     for trip_id, trip in trips.items():
         # As prefetch_related would leave it.
-        known = trip.stops.all()  # type: ignore[attr-defined]
+        known = trip.stops.all()
         known._result_cache = by_trip[trip_id]  # noqa: SLF001
         trip._prefetched_objects_cache = {"stops": known}  # type: ignore[attr-defined]  # noqa: SLF001
     nearest_of = {stop.pk: stop for stop in stops}

@@ -150,7 +150,7 @@ def places(request: HttpRequest) -> JsonResponse:
 
 def _search(request: HttpRequest, *, remembered: bool = True) -> tuple[SearchForm, Here | None]:
     """The search as asked for, and where this person starts from: as they say now, or (`remembered`) said before."""
-    form = SearchForm(request.GET)
+    form = SearchForm(request.GET.dict())
     form.is_valid()
     before = Here.from_kept(request.session.get(_NEAR))
     here: Here | None = form.cleaned_data.get("near")
@@ -161,8 +161,7 @@ def _search(request: HttpRequest, *, remembered: bool = True) -> tuple[SearchFor
         request.session[_NEAR] = here.kept()
     here = here or (before if remembered else None)
     if here and "near" not in form.errors:
-        form.data = form.data.copy()
-        form.data["near"] = here.label
+        form.data = {**form.data, "near": here.label}
     return form, here
 
 

@@ -32,8 +32,8 @@ class Command(BaseCommand):
         except BadFile as problem:
             raise CommandError(str(problem)) from None
         loaded = places.load(found=found)
-        for problem in problems:
-            self.stderr.write(f"{options['file']}, {problem}")
+        for left_out in problems:
+            self.stderr.write(f"{options['file']}, {left_out}")
         self.stdout.write(f"Places: {loaded.new} new, {loaded.changed} changed, {loaded.same} same.")
         if problems:
             raise SystemExit(1)
