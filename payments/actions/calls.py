@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 
@@ -46,9 +46,7 @@ def _key(operation: Operation) -> str:
 
 def _payment(operation: Operation) -> Payment:
     """The payment that the runner has locked with the operation."""
-    if operation.payment is None:
-        raise TypeError(f"A {operation.kind} belongs to a payment.")
-    return operation.payment
+    return cast("Payment", operation.payment)
 
 
 def _cannot(_operation: Operation, _error: words.ProviderTrouble, _now: datetime) -> bool:
@@ -111,9 +109,8 @@ def _find_expired(operation: Operation) -> words.Session | None:
 
 
 def _send_intent(operation: Operation) -> words.Intent:
-    if (
-        operation.result
-    ):  # it was there, and undecided: the stored answer would not tell what has become of it
+    if operation.result:
+        # It was there, and undecided: the stored answer would not tell what has become of it.
         return gateway.intent(operation.result)
     return gateway.create_intent(
         operation.params,
@@ -190,8 +187,7 @@ def _finish_refund(_operation: Operation, seen: words.RefundSeen, now: datetime)
 def _give_up_refund(operation: Operation, error: words.ProviderTrouble, now: datetime) -> bool:
     """Nothing went back and the payer is still owed: staff must act (a dispute, a closed card, a refund by hand)."""
     refund = Refund.objects.get(id=operation.subject)
-    if refund.state == RefundState.PENDING:
-        changes.move(refund, REFUND, RefundState.FAILED, now=now, by=None, why=error.code)
+    changes.move(refund, REFUND, RefundState.FAILED, now=now, by=None, why=error.code)
     return True
 
 
@@ -229,25 +225,31 @@ def _finish_transfer(_operation: Operation, seen: words.TransferSeen, now: datet
 
 def _give_up_transfer(operation: Operation, error: words.ProviderTrouble, now: datetime) -> bool:
     transfer = Transfer.objects.get(id=operation.subject)
-    if transfer.state == TransferState.PENDING:
-        changes.move(transfer, TRANSFER, TransferState.FAILED, now=now, by=None, why=error.code)
+    changes.move(transfer, TRANSFER, TransferState.FAILED, now=now, by=None, why=error.code)
     return True
 
 
 def _send_reverse(operation: Operation) -> words.TransferSeen:
+    sent = _sent(operation)
     gateway.reverse_transfer(
-        operation.target,
-        amount=operation.params["amount"],
-        tags=journal.tags(operation),
-        key=_key(operation),
+        sent, amount=operation.params["amount"], tags=journal.tags(operation), key=_key(operation)
     )
-    return gateway.transfer(operation.target)
+    return gateway.transfer(sent)
+
+
+def _sent(operation: Operation) -> str:
+    """The provider's id of the transfer to take back. Raises `Unknown` while it is still on its way."""
+    sent = Transfer.objects.get(id=operation.params["transfer"]).transfer
+    if not sent:
+        raise words.Unknown("transfer_not_sent_yet")
+    return sent
 
 
 def _find_reversed(operation: Operation) -> words.TransferSeen | None:
-    if gateway.find_reversal(operation.target, op=str(operation.id)) is None:
+    sent = _sent(operation)
+    if gateway.find_reversal(sent, op=str(operation.id)) is None:
         return None
-    return gateway.transfer(operation.target)
+    return gateway.transfer(sent)
 
 
 def _give_up_reverse(_operation: Operation, _error: words.ProviderTrouble, _now: datetime) -> bool:

@@ -34,13 +34,17 @@ def go(*, payment_id: UUID, mode: Checkout.Mode, success_url: str, cancel_url: s
     Two clicks and two tabs end at the same page, and at any time at most one page of a payment is open. Raises
     `PaymentClosed` when no card can be given in the payment's state, `ProviderUnavailable` when there is no answer now.
     """
-    for _round in range(_ROUNDS):
+    for _round in range(
+        _ROUNDS
+    ):  # pragma: no branch - each round ends an operation, and there are few to end
         step = _next_step(payment_id, mode, (success_url, cancel_url), now)
         if isinstance(step, str):
             return step
         operations.run(step.id, now=now)
         step.refresh_from_db()
-        stale = step.ended_at is not None and step.tries > 1  # what waited too long is followed by a fresh page
+        stale = (
+            step.ended_at is not None and step.tries > 1
+        )  # what waited too long is followed by a fresh page
         if step.ended_at is None or (step.error and not stale):
             break
     raise ProviderUnavailable

@@ -102,7 +102,8 @@ def _ask(operation: Operation, sent_before: datetime | None, now: datetime) -> O
     """The second beat: look first where the key alone is not safe, then send. Raises `ProviderTrouble`."""
     call = calls.KINDS[operation.kind]
     if sent_before is None and calls.needless(operation, operation.payment):
-        return _give_up_unsent(operation, now)
+        # It stays unwanted until this has ended, so nothing can go wrong between looking and giving up.
+        return _give_up(operation, words.Refused("not_sent"), now)
     if _must_look_first(operation, sent_before, now):
         found = call.find(operation)
         if found is not None:
@@ -151,16 +152,6 @@ def _must_look_first(operation: Operation, sent_before: datetime | None, now: da
 
 
 @transaction.atomic
-def _give_up_unsent(operation: Operation, now: datetime) -> OperationState:
-    """Nobody wants it any more and nobody was asked: as if it had been refused. If it is wanted again, another time."""
-    row = _row(operation)
-    if row.state == OperationState.PENDING and calls.needless(row, row.payment):
-        calls.KINDS[row.kind].give_up(row, words.Refused("not_sent"), now)
-        return _mark(row, OperationState.FAILED, error="not_sent", now=now)
-    return OperationState(row.state)
-
-
-@transaction.atomic
 def _renew_key(operation: Operation, now: datetime) -> bool:
     """It never happened: go on under a new key. False when nobody wants it any more and it is given up instead."""
     row = _row(operation)
@@ -200,6 +191,8 @@ def _finish_from_truth(operation: Operation, moved: words.ProviderTrouble, now: 
     """The object is in another state than we thought: what it is in decides."""
     try:
         found = calls.KINDS[operation.kind].find(operation)
+    except words.Refused:
+        found = None  # there is no such thing
     except words.ProviderTrouble as unknown:
         return _postpone(operation, unknown, now)
     if found is not None:

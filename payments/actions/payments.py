@@ -219,18 +219,24 @@ def _who_bears_it(
     deposit = min(amount, max(0, ledger.balance_of(Account.RIDER_DEPOSIT, payment_id=payment.id)))
     rest = amount - deposit
     sources: list[tuple[str, int]] = [(Account.RIDER_DEPOSIT, deposit)]
-    if transfer is not None and rest:
-        share = min(rest, transfer.amount_minor - transfer.reversed_minor)
+    share = min(rest, transfer.amount_minor - _taken_back(transfer)) if transfer else 0
+    if transfer is not None and share:
         sources.append((_take_from(transfer, share, refund, now), share))
         rest -= share
     sources.append((Account.PLATFORM_FEE, rest))
     return sources, transfer.payee if transfer else None
 
 
+def _taken_back(transfer: Transfer) -> int:
+    """What was taken back of a transfer, or is being taken back."""
+    asked = Operation.objects.filter(kind=Operation.Kind.REVERSE, params__transfer=str(transfer.id))
+    return max(transfer.reversed_minor, sum(each.params["amount"] for each in asked))
+
+
 def _take_from(transfer: Transfer, share: int, refund: Refund, now: datetime) -> str:
     """Take a part of a transfer back: simply, while it was not sent; else by asking the provider to reverse it."""
-    asked = Operation.objects.filter(kind=Operation.Kind.TRANSFER, subject=transfer.id).exists()
-    if transfer.state == TransferState.PENDING and not asked:
+    asked = Operation.objects.filter(kind=Operation.Kind.TRANSFER, subject=transfer.id)
+    if transfer.state == TransferState.FAILED or not asked.exists():
         if share == transfer.amount_minor:
             transfer.reversed_minor = share
             changes.move(
@@ -247,15 +253,13 @@ def _take_from(transfer: Transfer, share: int, refund: Refund, now: datetime) ->
             transfer.amount_minor -= share
             transfer.save(update_fields=["amount_minor"])
         return Account.OPERATOR_PAYABLE
-    if transfer.state == TransferState.PAID and share:
-        journal.write(
-            kind=Operation.Kind.REVERSE,
-            subject=refund.id,
-            payment=refund.attempt.payment,
-            target=transfer.transfer,
-            params={"amount": share},
-            now=now,
-        )
+    journal.write(
+        kind=Operation.Kind.REVERSE,
+        subject=refund.id,
+        payment=refund.attempt.payment,
+        params={"amount": share, "transfer": str(transfer.id)},
+        now=now,
+    )
     return Account.OPERATOR_RECEIVABLE
 
 

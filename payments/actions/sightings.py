@@ -381,7 +381,9 @@ def look(kind: str, object_id: str, *, now: datetime) -> None:
             _with_intent(dispute, gateway.dispute(object_id), now)
 
 
-def _with_intent(take_over: Callable[..., Any], seen: words.RefundSeen | words.DisputeSeen, now: datetime) -> None:
+def _with_intent(
+    take_over: Callable[..., Any], seen: words.RefundSeen | words.DisputeSeen, now: datetime
+) -> None:
     """Take over what hangs on an attempt; if the attempt itself is news to us, that first."""
     if take_over(seen, now=now) is None and seen.intent:
         intent(gateway.intent(seen.intent), now=now)

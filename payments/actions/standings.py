@@ -165,9 +165,8 @@ def _authorizing(payment: Payment, attempts: list[Attempt], now: datetime, why: 
     if hold is not None:
         _to_held(payment, hold, now, why)
         return
-    last = attempts[-1] if attempts else None
-    if last is not None:
-        payment.decline_code, payment.advice_code = last.decline_code or "hold_lost", last.advice_code
+    last = attempts[-1]
+    payment.decline_code, payment.advice_code = last.decline_code or "hold_lost", last.advice_code
     move(payment, PaymentState.DECLINED, now=now, why=why or payment.decline_code)
 
 
