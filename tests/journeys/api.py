@@ -10,7 +10,6 @@ from django.test import Client
 
 from tests.journeys.visitor import Visitor
 
-
 _machines = itertools.count()
 
 
