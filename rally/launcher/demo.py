@@ -210,7 +210,7 @@ def _is_free(port: int) -> bool:
 def _bring_up(state: Path, port: int, addresses: servers.ServerAddresses, running: list[Child]) -> None:
     """Prepare what is not prepared yet, start the children into `running` in the order to stop them in."""
     logs = state / "logs"
-    env = _environment(state, addresses)
+    env = _environment(state, port, addresses)
     done = _Done(state / "demo.json")
     cluster = places.cluster(state)
     tables = _fingerprint(
@@ -283,8 +283,10 @@ def _background(state: Path, logs: Path, env: dict[str, str]) -> list[Child]:
     ]
 
 
-def _environment(state: Path, addresses: servers.ServerAddresses) -> dict[str, str]:
+def _environment(state: Path, port: int, addresses: servers.ServerAddresses) -> dict[str, str]:
     ours = {
+        # Links in mails and to the payment page lead to this port, unless the caller knows a better address.
+        "SITE_URL": os.environ.get("SITE_URL", f"http://127.0.0.1:{port}"),
         "RALLY_MODE": "demo",
         "RALLY_STATE_DIR": str(state),
         "DJANGO_SETTINGS_MODULE": "rally.settings",

@@ -96,6 +96,9 @@ def _django_with_servers(argv: list[str]) -> int:
     state = servers.state_folder()
     os.environ["RALLY_STATE_DIR"] = str(state)
     os.environ.update(servers.addresses(state).environment())
+    running = state / "address"  # of a demo: what this command writes to people leads there
+    if running.exists():
+        os.environ.setdefault("SITE_URL", running.read_text().strip().rstrip("/"))
     if not _needs_servers(argv):
         return _django(argv)
     lease = servers.start(state, mode=os.environ["RALLY_MODE"])
