@@ -34,7 +34,7 @@ GOOD_CARDS = (
     "378282246310005",
 )
 CARD_REFUSED_LATER = "4000000000000341"
-_PARTIES = (1, 2, 2, 3, 4, 4)  #: how many seats people take at once
+_PARTIES = (1, 2, 3, 4, 4, 6)  #: how many seats people take at once
 _PRESENT = timedelta(minutes=25)  #: the last deeds lie so far back
 #: The cards are being mended since a while; nobody joins what was called off.
 _BEFORE = {End.SETTLING: timedelta(hours=2), End.CANCELLED: timedelta(hours=26)}

@@ -113,17 +113,17 @@ class Scene:
 
 SCENES = (
     # What has been
-    Scene("lights", 0, 41, End.COMPLETED, "lakeshore", aboard="ana", since=26, driver=1),
+    Scene("lights", 0, 36, End.COMPLETED, "lakeshore", aboard="ana", since=26, driver=1),
     Scene("brass", 0, 33, End.COMPLETED, "northstar", since=22, driver=0),
     Scene("winter", 0, 9, End.LAPSED, since=14),
     Scene("polka", 1, 4, End.CANCELLED, kind=VehicleClass.MINI, since=6),
     # What is now
-    Scene("choirs", 0, 38, End.UNDER_WAY, "maumee", since=16, driver=0),
+    Scene("choirs", 0, 31, End.UNDER_WAY, "maumee", since=16, driver=0),
     Scene("Huntington Bank Field", 0, 26, End.SETTLING, "buckeye", since=9, driver=0, refused=2),
     # What will be
     Scene("cider", 0, 31, End.CONFIRMED, "lakeshore", aboard="ana", captain="cleo", since=15, driver=0),
     Scene("Soldier Field", 1, 28, End.CONFIRMED, "prairie", days=(9, 30), since=13, driver=0),
-    Scene("Lincoln Financial Field", 1, 44, End.CONFIRMED, "liberty", since=16, driver=0),
+    Scene("Lincoln Financial Field", 1, 38, End.CONFIRMED, "liberty", since=16, driver=0),
     Scene("Raymond James Stadium", 0, 17, End.CONFIRMED, "palmetto", VehicleClass.MINI, since=10, driver=0),
     # What may become
     Scene("Lambeau Field", 0, 24, captain="cleo", opponent="Buffalo Bills", days=(10, 45), since=11),
