@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from operators.models import Member, Operator, Paper, Run, Vehicle
 from operators.queries.commitments import paper_words
 from operators.states import OFFICE, UPCOMING, PaperKind, Role
-from rally.models import User
+from rally.models import StateChange, User
 from trips.models import Stop, Trip
 from trips.states import PLEDGED
 
@@ -148,3 +148,8 @@ def stops_with_riders(trip: Trip) -> list[Stop]:
 def with_trip(runs: QuerySet[Run]) -> QuerySet[Run]:
     """With all that a run is described by, in one query."""
     return runs.select_related("trip__event__venue", "operator", "vehicle", "driver__user", "next_stop")
+
+
+def journal_of(run: Run) -> QuerySet[StateChange]:
+    """What happened to a run, in order, with who did it."""
+    return StateChange.objects.filter(noun="run", subject=run.id).select_related("by").order_by("at", "id")

@@ -28,7 +28,8 @@ _PAGE = 20
 def board(request: HttpRequest, member: Member) -> HttpResponse:
     """Trips that look for a bus, nearest first."""
     form = BoardForm(request.GET or {"within_km": look.NEAR_KM, "order": look.ORDERS[0]})
-    stops = look.open_stops(member.operator, form.wanted(), clock.now())
+    wanted = form.wanted()
+    stops = look.open_stops(member.operator, wanted, clock.now())
     paged = Paginator(stops, _PAGE).get_page(request.GET.get("page"))
     query = request.GET.copy()
     query.pop("page", None)
@@ -38,6 +39,7 @@ def board(request: HttpRequest, member: Member) -> HttpResponse:
         member,
         {
             "form": form,
+            "wanted": wanted,
             "paged": paged,
             "offers": look.offers(member.operator, list(paged.object_list), rules.current()),
             "query": f"{query.urlencode()}&" if query else "",
@@ -91,6 +93,8 @@ def _trip_page(
     ]
     drivers = [(one, commitments.against_driver(case, one)) for one in companies_look.drivers(company)]
     against = commitments.against_company(case)
+    some_vehicle = any(not why for _bus, why in vehicles)
+    some_driver = any(not why for _one, why in drivers)
     context = {
         "trip": found,
         "offer": offer,
@@ -102,10 +106,9 @@ def _trip_page(
         "vehicles": vehicles,
         "drivers": drivers,
         "seats_needed": commitments.seats_needed(found),
-        "can_commit": not closed
-        and not against
-        and any(not why for _bus, why in vehicles)
-        and any(not why for _one, why in drivers),
+        "some_vehicle": some_vehicle,
+        "some_driver": some_driver,
+        "can_commit": not closed and not against and some_vehicle and some_driver,
         "form": form,
     }
     return doors.page(request, "operators/board/trip.html", member, context, status=status)

@@ -178,7 +178,8 @@ def _answer(
 
 
 def _shown(sheet: Manifest) -> dict[str, Any]:
-    day = look.day(sheet)
+    day, now = look.day(sheet), clock.now()
+    opens_at = driving.boarding_opens_at(sheet.run.trip)
     return {
         "run": sheet.run,
         "trip": sheet.run.trip,
@@ -186,8 +187,10 @@ def _shown(sheet: Manifest) -> dict[str, Any]:
         "day": day,
         "aboard": sheet.outbound_count if day.leg == Leg.OUTBOUND else sheet.back_count,
         "expected": sheet.total if day.leg == Leg.OUTBOUND else sheet.outbound_count or sheet.total,
-        "opens_at": driving.boarding_opens_at(sheet.run.trip),
-        "now": clock.now(),
+        "opens_at": opens_at,
+        # Nothing is offered that would be refused.
+        "open": day.boards and now >= opens_at,
+        "too_early": day.boards and now < opens_at,
     }
 
 

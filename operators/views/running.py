@@ -17,10 +17,10 @@ from operators.models import Member, Run
 from operators.queries import board as board_look
 from operators.queries import commitments, manifests
 from operators.queries import companies as look
+from operators.states import RunState
 from operators.views import doors
 from rally import clock, rules
 from rally.errors import NotAllowed, Refusal
-from rally.models import StateChange
 
 _PAGE = 20
 
@@ -121,9 +121,7 @@ def _run_page(
         "offer": offer,
         "stops": look.stops_with_riders(found.trip),
         "counts": manifests.seat_counts([found])[found.id],
-        "journal": StateChange.objects.filter(noun="run", subject=found.id)
-        .select_related("by")
-        .order_by("at", "id"),
+        "journal": [(line, RunState(line.new).label) for line in look.journal_of(found)],
         "form": form,
     }
     if found.may_change:
