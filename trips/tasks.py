@@ -133,7 +133,7 @@ def _ids(found: Any) -> Iterable[Any]:
     return found.order_by("departs_at").values_list("id", flat=True)[:BATCH]  # type: ignore[no-any-return]
 
 
-def _each(ids: Iterable[Any], work: Callable[[Any], None]) -> None:
+def _each(ids: Iterable[Any], work: Callable[[Any], object]) -> None:
     """One bad row must not keep the others waiting; it is logged and found again by the next sweep."""
     for row_id in list(ids):
         try:

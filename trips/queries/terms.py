@@ -141,6 +141,11 @@ def terms(trip: Trip, fares: Money | Sequence[Money], now: datetime) -> Terms:
             "The bus is certain, so my card is charged now. If it is called off I get all of it back."
         ),
     }[instrument]
+    leaving = (
+        _("If I leave I get back: %(ladder)s.")
+        if instrument == Instrument.CHARGE
+        else _("I can leave free of charge until the bus is certain. After that I get back: %(ladder)s.")
+    )
     lines = (
         _(
             "The amount is %(price)s for each seat I take, there and back, fees included. It can never become more."
@@ -152,8 +157,7 @@ def terms(trip: Trip, fares: Money | Sequence[Money], now: datetime) -> Terms:
             if instrument != Instrument.CHARGE
             else []
         ),
-        _("I can leave free of charge until the bus is certain. After that I get back: %(ladder)s.")
-        % {"ladder": ladder_in_words(ladder)},
+        leaving % {"ladder": ladder_in_words(ladder)},
         _("I can hand a seat to somebody else until departure. My card is used for nothing but this trip."),
     )
     return Terms(instrument=instrument, policy=ladder, version=CONSENT_VERSION, lines=lines)
