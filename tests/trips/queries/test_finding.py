@@ -198,7 +198,7 @@ def test_as_many_queries_for_three_as_for_one(wanted: dict[str, object]) -> None
         proposed(to=game)
         proposed(to=game)
     assert counts[0] == counts[1] or wanted.get("states")
-    assert counts[1] <= 3
+    assert counts[1] <= 4
 
 
 def test_the_nearest_search_walks_the_index() -> None:
