@@ -55,7 +55,7 @@ def _begin(trip: Trip, now: datetime) -> None:
     if not enough:
         at_the_checkout = trip.has_bus and trip.seats_taken >= trip.threshold
         if due and not at_the_checkout:
-            _lapse(trip, backing, why="no_bus" if not trip.has_bus else "too_few", now=now)
+            _lapse(trip, backing, why="too_few" if trip.seats_pledged < trip.threshold else "no_bus", now=now)
         return
 
     trip.settling_since = now
@@ -99,7 +99,7 @@ def _advance(trip: Trip, now: datetime) -> None:
     elif now < trip.decides_at:
         _gather_again(trip, backing, now)
     else:
-        _lapse(trip, backing, why="no_bus" if not trip.has_bus else "too_few_held", now=now)
+        _lapse(trip, backing, why="too_few_held" if held < trip.threshold else "no_bus", now=now)
 
 
 def _worth_waiting(trip: Trip, now: datetime) -> bool:
