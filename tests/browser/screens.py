@@ -1,0 +1,186 @@
+"""Pictures of every page of a running demo, on a phone and on a desk, light and dark: `make screens DIR=… SITE=…`.
+
+Looks only; the one thing it changes is who is signed in, in windows of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1440, "height": 900}}
+
+
+def main() -> int:
+    """Shoot what the demo at `--site` shows; 1 if any page complained in the browser's console."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where the pictures go")
+    parser.add_argument("--site", default="http://127.0.0.1:8000")
+    parser.add_argument("--only", default="", help="names of pages, separated by commas")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    with urlopen(options.site + "/healthz") as answer:
+        assert answer.status == 200
+    wrongs: list[str] = []
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        only = set(filter(None, options.only.split(",")))
+        for persona, pages in _pages(browser, options.site).items():
+            for name, address in pages:
+                if address and (not only or name in only):
+                    wrongs += _shoot(browser, options.site, persona, name, address, options.folder)
+        browser.close()
+    print("\n".join(dict.fromkeys(wrongs)) or "No page complained.")
+    return 1 if wrongs else 0
+
+
+def _pages(browser: Browser, site: str) -> dict[str, list[tuple[str, str]]]:
+    """Who looks at what; the addresses are found by walking there."""
+    ana = _come(browser, site, "ana", "phone", dark=False)
+    trips = _links(ana, site, ["/", "/events/", "/from/milwaukee-wi/"], "/t/")
+    by_state = {state: _first_in(ana, site, trips, state) for state in ("gathering", "going", "stop")}
+    event = next(iter(_links(ana, site, ["/?q=packers+bills"], "/events/")), "/events/")
+    rides = list(_links(ana, site, ["/rides/"], "/p/"))
+    passes = list(_links(ana, site, rides, "/pass/"))
+    lapsed = next(iter(_links(ana, site, ["/demo/", "/rides/"], "/t/")), "")
+    mails = list(_links(ana, site, ["/demo/mail/?to=ana"], "/demo/mail/2"))
+    otto = _come(browser, site, "otto", "phone", dark=False)
+    board = list(_links(otto, site, ["/operator/board/"], "/operator/trips/"))
+    runs = list(_links(otto, site, ["/operator/runs/", "/operator/"], "/operator/runs/"))
+    dee = _come(browser, site, "dee", "phone", dark=False)
+    drives = [link for link in _links(dee, site, ["/drive/"], "/drive/") if len(link) > len("/drive/")]
+    first = by_state["gathering"] or next(iter(trips), "/")
+    found: dict[str, list[tuple[str, str]]] = {
+        "nobody": [
+            ("home", "/"),
+            ("events", "/events/"),
+            ("event", event),
+            ("from", "/from/milwaukee-wi/"),
+            ("search", "/?q=pakers&near=Milwaukee%2C+WI"),
+            ("trip-gathering", first),
+            ("trip-confirmed", by_state["going"]),
+            ("trip-lapsed", by_state["stop"] or lapsed),
+            ("pledge-new", first + "pledge/"),
+            ("sign-in", "/accounts/login/"),
+            ("sign-up", "/accounts/signup/"),
+            ("not-found", "/nothing-here/"),
+            ("tour", "/demo/"),
+        ],
+        "ana": [
+            (
+                "propose",
+                event.replace("/events/", "/events/").rstrip("/").rsplit("-", 1)[0] and _propose(event),
+            ),
+            ("rides", "/rides/"),
+            ("pledge", next(iter(rides), "")),
+            ("pass", next(iter(passes), "")),
+            ("mails", "/demo/mail/"),
+            ("mail", next(iter(mails), "")),
+            ("mail-drawn", next(iter(mails), "") and next(iter(mails)) + "html/"),
+        ],
+        "cleo": [("captain", next(iter(_captained(browser, site)), ""))],
+        "otto": [
+            ("office", "/operator/"),
+            ("board", "/operator/board/"),
+            ("board-trip", next(iter(board), "")),
+            ("fleet", "/operator/fleet/"),
+            ("people", "/operator/people/"),
+            ("papers", "/operator/papers/"),
+            ("runs", "/operator/runs/"),
+            ("run", next(iter(runs), "")),
+            ("manifest", next(iter(runs), "") and next(iter(runs)) + "manifest/"),
+            ("money", "/operator/money/"),
+        ],
+        "dee": [
+            ("drive", "/drive/"),
+            ("drive-run", next(iter(drives), "")),
+            ("drive-scan", next(iter(drives), "") and next(iter(drives)) + "scan/"),
+        ],
+        "sam": [("admin", "/admin/")],
+    }
+    for page in (ana, otto, dee):
+        page.context.close()
+    return found
+
+
+def _propose(event: str) -> str:
+    return "/events/" + event.rstrip("/").rsplit("-", 1)[-1] + "/propose/"
+
+
+def _captained(browser: Browser, site: str) -> Iterator[str]:
+    cleo = _come(browser, site, "cleo", "phone", dark=False)
+    yield from _links(cleo, site, ["/rides/", *_links(cleo, site, ["/rides/"], "/t/")], "/captain/")
+    cleo.context.close()
+
+
+def _come(browser: Browser, site: str, persona: str, size: str, *, dark: bool) -> Page:
+    """A window in which one is somebody."""
+    context = browser.new_context(
+        viewport=SIZES[size],  # type: ignore[arg-type]
+        color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    if persona != "nobody":
+        page.goto(site + "/demo/")
+        page.locator(f".demo-bar button[value={persona}]").click()
+        page.wait_for_load_state()
+    return page
+
+
+def _links(page: Page, site: str, where: list[str], part: str) -> dict[str, None]:
+    """Addresses on these pages that hold `part`, each once, in order."""
+    found: dict[str, None] = {}
+    for address in where:
+        page.goto(site + address)
+        for href in page.eval_on_selector_all("a[href]", "all => all.map(one => one.getAttribute('href'))"):
+            if part in href and not href.startswith("http") and "?" not in href:
+                found[href] = None
+    return found
+
+
+def _first_in(page: Page, site: str, trips: dict[str, None], badge: str) -> str:
+    for address in trips:
+        page.goto(site + address)
+        if page.locator(f"main .badge-{badge}").count():
+            return address
+    return ""
+
+
+def _shoot(browser: Browser, site: str, persona: str, name: str, address: str, folder: Path) -> list[str]:
+    wrongs: list[str] = []
+    for size in SIZES:
+        for dark in (False, True):
+            page = _come(browser, site, persona, size, dark=dark)
+            page.on(
+                "console",
+                lambda told: wrongs.append(f"{name}: {told.text}") if told.type == "error" else None,
+            )
+            page.on("pageerror", lambda error: wrongs.append(f"{name}: {error}"))
+            page.goto(site + address)
+            page.wait_for_timeout(300)
+            _unstick(page)
+            page.screenshot(path=folder / f"{name}-{size}-{'dark' if dark else 'light'}.png", full_page=True)
+            wide: Any = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            if wide > 0:
+                wrongs.append(f"{name} is {wide}px wider than a {size}")
+            page.context.close()
+    return [wrong for wrong in wrongs if not (name == "not-found" and "404" in wrong)]
+
+
+def _unstick(page: Page) -> None:
+    """On a long picture nothing should float over the middle of it."""
+    page.evaluate("document.querySelectorAll('.demo-bar').forEach(bar => bar.hidden = true)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
