@@ -230,7 +230,7 @@ def _who_bears_it(
 def _taken_back(transfer: Transfer) -> int:
     """What was taken back of a transfer, or is being taken back."""
     asked = Operation.objects.filter(kind=Operation.Kind.REVERSE, params__transfer=str(transfer.id))
-    return max(transfer.reversed_minor, sum(each.params["amount"] for each in asked))
+    return max(transfer.reversed_minor, sum(int(each.params["amount"]) for each in asked))
 
 
 def _take_from(transfer: Transfer, share: int, refund: Refund, now: datetime) -> str:

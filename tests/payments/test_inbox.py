@@ -60,6 +60,9 @@ def test_a_signed_event_is_kept_once(sandbox: Sandbox, client: Client, time: Tim
         assert post(client, body, signature(body, "whsec_sandbox", stamp(time))) == 200
     event = InboxEvent.objects.get()
     assert (event.id, event.source, event.tries) == ("evt_1", "push", 1)  # nobody here: looked, not found
+    InboxEvent.objects.update(state=InboxState.DONE)
+    inbox.read("evt_1", now=time())
+    assert InboxEvent.objects.get().tries == 1
 
 
 @pytest.mark.parametrize("trouble", ["forged", "changed", "stale", "unsigned", "live", "broken"])

@@ -11,7 +11,7 @@ from django.db import DatabaseError, transaction
 from django.db.utils import IntegrityError
 
 from payments import queries
-from payments.actions import ledger, payments
+from payments.actions import audits, ledger, payments
 from payments.gateway import books
 from payments.gateway.words import Books
 from payments.models import Account, Attempt, Checkout, LedgerTransfer, Payee, Payment, Transfer
@@ -83,6 +83,7 @@ def test_what_is_wrong_is_noticed(transactional_db: None, ana: User, name: str) 
     assert queries.check_ledger(truth) == {}
     WRONGS[name](paid)
     assert name in queries.check_ledger(truth)
+    assert name in audits.check(now=clock.now())
 
 
 def test_released_and_sent_are_watched(transactional_db: None, ana: User) -> None:

@@ -13,9 +13,11 @@ from payments.gateway import line, words
 from payments.models import (
     Attempt,
     Checkout,
+    Customer,
     InboxEvent,
     LedgerTransfer,
     Operation,
+    Payee,
     Payment,
     Refund,
     Transfer,
@@ -387,3 +389,60 @@ def test_a_payment_that_was_left_in_the_middle_goes_on(sandbox: Sandbox, ana: Us
     sweeps.check_holds(now=time.move(minutes=11))
     paid.refresh_from_db()
     assert paid.state == PaymentState.RELEASED
+
+
+def test_a_page_nobody_told_us_of_is_looked_at(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = payment(ana, now=time())
+    type_card(go(paid, HOLD, now=time()))
+    time.move(minutes=40)
+    assert sweeps.check_holds(now=time()) == 1
+    paid.refresh_from_db()
+    assert paid.state == PaymentState.HELD
+
+
+def test_a_reversal_that_never_arrived_is_asked_for_again(sandbox: Sandbox, ana: User, time: Time) -> None:
+    row = sent(ana, time)
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "/reversals$", Fault.DROP_BEFORE)
+    payments.refund(payment_id=row.payment_id, amount=usd(4200), reason="no bus", now=time(), by=None)
+    time.move(hours=23, minutes=30)
+    run_all(time)
+    row.refresh_from_db()
+    assert (row.state, Operation.objects.get(kind="reverse").generation) == ("reversed", 2)
+
+
+def test_the_same_news_twice(sandbox: Sandbox, ana: User, time: Time) -> None:
+    to = payee(now=time())
+    assert sightings.account(gateway.account(to.account)) == to
+    at_page(payment(ana, now=time()), SAVE, now=time())
+    known = Customer.objects.get()
+    assert sightings.customer(words.CustomerSeen("cus_other", words.Tags()), customer_id=known.id) == known
+    known.refresh_from_db()
+    assert known.customer != "cus_other"
+
+
+def test_a_refund_that_is_not_booked_yet(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = at_page(payment(ana, now=time()), CHARGE, now=time())
+    sandbox.refund_in_dashboard(paid.attempts.get().charge, 100)
+    seen = gateway.refunds_of(paid.attempts.get().intent)[0]
+    sightings.refund(replace(seen, booking=None, status="pending"), now=time())
+    assert queries.balance("rider:refund_due") == 100
+    sightings.refund(seen, now=time())
+    assert queries.balance("rider:refund_due") == 0
+
+
+def test_lists_are_read_to_their_end(sandbox: Sandbox, ana: User, time: Time) -> None:
+    at_page(payment(ana, now=time()), SAVE, now=time())
+    whole = [each["id"] for each in line.pages(lambda v1, page: v1.events.list(page))]
+    one_by_one = [each["id"] for each in line.pages(lambda v1, page: v1.events.list(page), limit=1)]
+    assert whole == one_by_one
+    assert len(whole) > 2
+
+
+def test_an_account_that_lost_its_answer_is_known_by_its_tag(sandbox: Sandbox, ana: User, time: Time) -> None:
+    to = payee(now=time(), ready=False)
+    seen = gateway.account(to.account)
+    Payee.objects.update(account="")
+    assert sightings.account(seen) == to
+    to.refresh_from_db()
+    assert to.account == seen.id
