@@ -4,18 +4,23 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payments', '0003_customers_and_providers'),
+        ("payments", "0003_customers_and_providers"),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='attempt',
-            name='attempt_one_live',
+            model_name="attempt",
+            name="attempt_one_live",
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(condition=models.Q(('checkout', None), ('state__in', ['pending', 'held']), ('unwanted', False)), fields=('payment',), name='attempt_one_live'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("checkout", None), ("state__in", ["pending", "held"]), ("unwanted", False)
+                ),
+                fields=("payment",),
+                name="attempt_one_live",
+            ),
         ),
     ]
