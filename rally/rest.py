@@ -69,10 +69,10 @@ class KeyReused(Refusal):
 def repeatable(view: Callable[..., Response]) -> Callable[..., Response]:
     """Honour `Idempotency-Key` on a POST method of an APIView: the same key and body get the same answer.
 
-    The key, the work and the answer commit in one transaction: a crash leaves none of them, and of two requests at
-    the same moment the second waits and is given the first one's answer. Refusals are not kept; they may change.
-    The action inside must not talk to the outside world. Raises `KeyReused` (409) for another body, 400 for a key
-    that is too long.
+    The work and the answer commit in one transaction: a crash leaves neither. The unique index lets one of two requests at
+    the same moment through; the other's work is undone and it is given the first one's answer. Refusals are not kept; they
+    may change. The action inside must not talk to the outside world. Raises `KeyReused` (409) for another body, 400 for
+    a key that is too long.
     """
 
     @wraps(view)
@@ -82,21 +82,27 @@ def repeatable(view: Callable[..., Response]) -> Callable[..., Response]:
             return view(self, request, *args, **kwargs)
         if len(key) > 255:
             raise BadInput(_("An Idempotency-Key has at most 255 characters."), field="Idempotency-Key")
-        print_of_it = _fingerprint(request)
+        fingerprint = _fingerprint(request)
         try:
             with transaction.atomic():
-                answer = GivenAnswer.objects.create(
-                    user=request.user, key=key, fingerprint=print_of_it, created_at=clock.now()
-                )
                 response = view(self, request, *args, **kwargs)
-                answer.status, answer.body = response.status_code, response.data
-                answer.save(update_fields=["status", "body"])
+                GivenAnswer(
+                    user=request.user,
+                    key=key,
+                    fingerprint=fingerprint,
+                    status=response.status_code,
+                    body=response.data,
+                    created_at=clock.now(),
+                ).save(force_insert=True)
                 return response
-        except IntegrityError as error:
-            if "answer_once" not in str(error):
+        except (Refusal, IntegrityError) as error:
+            # Done before: either the work refuses to be done twice, or the index refuses its answer.
+            if isinstance(error, IntegrityError) and "answer_once" not in str(error):
                 raise
-        given = GivenAnswer.objects.get(user=request.user, key=key)
-        if given.fingerprint != print_of_it:
+            given = GivenAnswer.objects.filter(user=request.user, key=key).first()
+            if given is None:
+                raise
+        if given.fingerprint != fingerprint:
             raise KeyReused
         return Response(given.body, status=given.status, headers={"Idempotent-Replayed": "true"})
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from payments.actions import payments
 from payments.models import Checkout
 from payments.states import PaymentState
-from rally import codes, journal, rules
+from rally import codes, rules
 from rally.errors import BadInput
 from rally.models import User
 from rally.money import Money
@@ -29,12 +29,12 @@ from trips.errors import (
     TooManySeats,
     TripFull,
 )
-from trips.locks import locked_pledge, locked_trip
-from trips.models import Pledge, Seat, Stop, Trip
+from trips.locks import locked_pledge, locked_stop
+from trips.models import Pledge, Seat, Trip
 from trips.models.pledges import Instrument
 from trips.permissions import check_can_change, check_can_hand_over
 from trips.queries import links, terms
-from trips.states import PLEDGE, Need, PledgeState, TripState
+from trips.states import Need, PledgeState, TripState
 
 NAME_LENGTH = 80
 
@@ -80,19 +80,20 @@ def make(
     people = _checked(passengers, numbers.max_seats_per_pledge)
     if not consented or not consent_text.strip():
         raise ConsentMissing
-    stop = Stop.objects.filter(id=stop_id, trip_id=trip_id).first()
+
+    stop = locked_stop(stop_id, trip_id=trip_id, rider=rider)
+
     if stop is None:
         raise BadInput(_("This trip does not stop there."), field="stop")
-
-    trip = locked_trip(trip_id)
-
+    trip = stop.trip
     check_open(trip, now)
-    if trip.pledges.live().filter(rider=rider).exists():
+    if stop.rider_is_in:  # type: ignore[attr-defined]
         raise AlreadyPledged
     if trip.seats_left < len(people):
         raise TripFull(left=trip.seats_left)
 
-    pledge = Pledge.objects.create(
+    # No line in the journal: a draft's own row says who made it and when. A hot on-sale stands in line for this lock.
+    pledge = Pledge(
         trip=trip,
         stop=stop,
         rider=rider,
@@ -107,12 +108,16 @@ def make(
         reserved_until=now + timedelta(minutes=numbers.reserve_minutes),
         created_at=now,
     )
+    try:
+        pledge.save(force_insert=True)
+    except IntegrityError as error:
+        if "pledge_one_live_per_rider" in str(error):
+            raise AlreadyPledged from error
+        raise
     Seat.objects.bulk_create(
         Seat(pledge=pledge, position=position, name=person.name, needs=list(person.needs))
         for position, person in enumerate(people, start=1)
     )
-
-    journal.begin(pledge, PLEDGE, now=now, by=rider)
     return pledge
 
 

@@ -76,7 +76,7 @@ def test_confirms_as_soon_as_both_sides_are_bound(van: Trip, now: datetime) -> N
     assert heard == [van.id]
     assert Notice.objects.filter(kind="trips.confirmed").count() == 2
     moves = StateChange.objects.filter(subject=mine.id).order_by("id").values_list("new", flat=True)
-    assert list(moves) == ["draft", "backed", "authorizing", "held", "capturing", "paid"]
+    assert list(moves) == ["backed", "authorizing", "held", "capturing", "paid"]
 
 
 def test_the_bus_may_come_last(van: Trip, now: datetime) -> None:
