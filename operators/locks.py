@@ -1,4 +1,8 @@
-"""How to lock the rows of supply. A run is locked after its trip and before anything of money."""
+"""How to lock the rows of supply. A run is locked after its trip and before anything of money.
+
+The order: trip → run → company → vehicle → member. NO KEY everywhere: rows that only point at the locked one (a run at its
+company) may be written meanwhile; otherwise letting a driver go and giving that driver a run would wait for each other.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ def locked_run(run_id: UUID) -> Run:
     the trip takes `trips.locks.locked_trip` first.
     """
     return (
-        Run.objects.select_for_update(of=("self",))
+        Run.objects.select_for_update(of=("self",), no_key=True)
         .select_related("trip", "operator", "driver")
         .get(id=run_id)
     )
@@ -25,7 +29,7 @@ def locked_operator(operator_id: UUID) -> Operator:
 
     Two owners who step down at the same moment would otherwise leave it with none.
     """
-    return Operator.objects.select_for_update().get(id=operator_id)
+    return Operator.objects.select_for_update(no_key=True).get(id=operator_id)
 
 
 def locked_driver(member_id: UUID) -> Member:
@@ -34,7 +38,9 @@ def locked_driver(member_id: UUID) -> Member:
     Two runs on one day, each within the hours alone and too long together, would otherwise both be accepted; and a
     member could be let go while a run is being given to them.
     """
-    return Member.objects.select_for_update(of=("self",)).select_related("user").get(id=member_id)
+    return (
+        Member.objects.select_for_update(of=("self",), no_key=True).select_related("user").get(id=member_id)
+    )
 
 
 def locked_vehicle(vehicle_id: UUID) -> Vehicle:
@@ -42,4 +48,4 @@ def locked_vehicle(vehicle_id: UUID) -> Vehicle:
 
     It could otherwise be retired while a run is being bound to it.
     """
-    return Vehicle.objects.select_for_update().get(id=vehicle_id)
+    return Vehicle.objects.select_for_update(no_key=True).get(id=vehicle_id)

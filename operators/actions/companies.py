@@ -44,7 +44,7 @@ def register(
     `base_name` is the town of the depot; with coordinates (degrees) it may be any name, without them it must be a
     town we know. The same person registering the same name again is given the company that is there. Raises `BadInput`.
     """
-    User.objects.select_for_update().get(
+    User.objects.select_for_update(no_key=True).get(
         id=by.id
     )  # the same form pressed twice would otherwise make two companies
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 
 from operators.actions import fleet
 from operators.errors import PlateTaken, VehicleHasRuns
@@ -32,6 +33,12 @@ def test_a_plate_is_there_once_per_company(now: datetime) -> None:
         fleet.add(operator_id=operator.id, **{**BLUE, "plate": "Wi 7"}, now=now, by=owner_of(operator))
     fleet.add(operator_id=other.id, **BLUE, now=now, by=owner_of(other))
     assert Vehicle.objects.count() == 2
+
+
+def test_other_trouble_of_the_database_is_let_through() -> None:
+    vehicle = bus(company())
+    with pytest.raises(IntegrityError), fleet._one_plate(vehicle):
+        raise IntegrityError("something else")
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,15 @@ def test_a_step_pressed_five_times_is_taken_once() -> None:
     assert {one.state for one in done} == {RunState.OUTBOUND}
 
 
+@pytest.mark.parametrize("turn", range(3))
+def test_a_driver_is_let_go_while_being_given_a_run(turn: int) -> None:
+    crew, trip = ready(), van_trip()
+    done = at_once(
+        lambda: crew.commits(trip), lambda: people.deactivate(member_id=crew.driver.id, by=crew.owner)
+    )
+    assert kinds(done) in (["MemberHasRuns", "Run"], ["DriverNotYours", "Member"])
+
+
 def test_two_owners_do_not_leave_at_the_same_moment() -> None:
     crew = ready()
     second = member(crew.operator, role=Role.OWNER)

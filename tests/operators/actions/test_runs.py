@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 import pytest
+from django.db import IntegrityError
 
 from operators.actions import companies, fleet, people, runs
 from operators.errors import (
@@ -38,7 +39,6 @@ from tests.factories.operators import (
     van_trip,
 )
 from tests.factories.trips import proposed, stop
-from trips.actions import trips
 from trips.pricing.times import travel_minutes
 from trips.states import Need, PledgeState, TripState
 
@@ -330,6 +330,14 @@ def test_the_database_has_the_last_word_on_overlaps(monkeypatch: pytest.MonkeyPa
     assert Run.objects.count() == 1
 
 
+def test_what_the_database_says_is_put_into_words_or_let_through() -> None:
+    run = ready().commits(van_trip())
+    with pytest.raises(TripTaken), runs._nobody_twice(run):
+        raise IntegrityError("run_one_live_per_trip")
+    with pytest.raises(IntegrityError), runs._nobody_twice(run):
+        raise IntegrityError("something else")
+
+
 # Giving back
 
 
@@ -389,6 +397,23 @@ def test_another_driver_and_vehicle_before_departure(now: datetime) -> None:
     assert ("operators.driver_assigned", relief.user.id) in told
     assert Notice.objects.filter(kind="trips.run_changed").count() == 2
     assert "→" in StateChange.objects.filter(subject=run.id).latest("id").why
+
+
+def test_before_confirmation_no_rider_is_told_of_another_bus(now: datetime) -> None:
+    crew, trip = ready(), van_trip()
+    run = crew.commits(trip)
+    riders(trip, "Ana", state=PledgeState.BACKED)
+    spare = bus(crew.operator)
+    runs.change(run_id=run.id, vehicle_id=spare.id, driver_id=crew.driver.id, now=now, by=crew.owner)
+    assert not Notice.objects.filter(kind="trips.run_changed").exists()
+
+
+def test_a_driver_alone_changes_without_telling_riders(now: datetime) -> None:
+    crew = ready()
+    run = confirmed_run(crew)
+    relief = member(crew.operator)
+    runs.change(run_id=run.id, vehicle_id=crew.vehicle.id, driver_id=relief.id, now=now, by=crew.owner)
+    assert not Notice.objects.filter(kind="trips.run_changed").exists()
 
 
 def test_the_same_pair_again_changes_nothing(now: datetime) -> None:
@@ -452,10 +477,10 @@ def test_a_trip_that_ends_frees_its_bus(state: str, now: datetime) -> None:
     assert Notice.objects.get(kind="operators.bus_free").facts["ended"] == state
 
 
-def test_a_trip_called_off_while_boarding_fails_its_run(now: datetime, sam: User) -> None:
+def test_a_trip_called_off_while_boarding_fails_its_run(now: datetime) -> None:
     run = confirmed_run()
     Run.objects.filter(id=run.id).update(state=RunState.BOARDING)
-    trips.cancel(trip_id=run.trip_id, now=now, by=sam)
+    decided(run.trip, TripState.CANCELLED)
     runs.give_back(trip_id=run.trip_id, now=now)
     run.refresh_from_db()
     assert run.state == RunState.FAILED
