@@ -8,10 +8,39 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
+from django.test import TransactionTestCase
 
 from rally import rules
 from rally.models import User
 from tests.factories.people import person
+
+
+#: Rows that migrations made stay; everything else a test with real commits leaves behind goes.
+_EMPTY_ALL = """
+    DO $$
+    DECLARE one text;
+    BEGIN
+        SET LOCAL session_replication_role = replica;  -- no triggers: append-only tables too
+        FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN
+            ('django_migrations', 'django_content_type', 'auth_permission', 'django_site')
+        LOOP EXECUTE format('DELETE FROM %I', one); END LOOP;
+    END $$
+"""
+
+
+def _empty_tables(case: TransactionTestCase) -> None:
+    """What Django's flush does, in 5 ms instead of 500: most tables are empty after most tests."""
+    with connection.cursor() as cursor:
+        cursor.execute(_EMPTY_ALL)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_flush() -> Iterator[None]:
+    slow = TransactionTestCase._fixture_teardown
+    TransactionTestCase._fixture_teardown = _empty_tables  # type: ignore[method-assign]
+    yield
+    TransactionTestCase._fixture_teardown = slow  # type: ignore[method-assign]
 
 
 @pytest.fixture(autouse=True)
