@@ -18,7 +18,7 @@ from rally.models import Notice, RuleValue, StateChange, User
 
 
 @admin.register(User)
-class People(UserAdmin):
+class People(UserAdmin):  # type: ignore[type-arg]
     """Accounts: found by address or name; passwords are set by their owners."""
 
     list_display = ("email", "name", "is_staff", "is_active", "date_joined")

@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import current_app
 from django.db import transaction
+from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
 
@@ -31,5 +32,5 @@ def _send(task: str, arguments: dict[str, Any]) -> None:
         return
     try:
         current_app.send_task(task, kwargs=arguments, retry=False)
-    except (*current_app.connection().connection_errors, OSError) as error:
+    except (OperationalError, OSError) as error:
         logger.warning("later.not_sent task=%s error=%s", task, type(error).__name__)

@@ -15,7 +15,6 @@ from rally import rules
 from rally.models import User
 from tests.factories.people import person
 
-
 #: Rows that migrations made stay; everything else a test with real commits leaves behind goes.
 _EMPTY_ALL = """
     DO $$

@@ -41,7 +41,7 @@ class Token(APIView):
         form = Credentials(data=request.data)
         form.is_valid(raise_exception=True)
         user = authenticate(
-            request._request,
+            request._request,  # noqa: SLF001 - backends want the request that Django knows
             email=form.validated_data["email"].lower(),
             password=form.validated_data["password"],
         )

@@ -1,0 +1,44 @@
+"""Background work is asked for after the commit, and a broker that is down fails nobody's request."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.db import transaction
+
+from rally import later as module
+from rally.ids import uuid7
+from rally.later import later
+from rally.models import Notice, User
+
+
+@pytest.mark.django_db(transaction=True)
+def test_runs_only_what_was_committed(ana: User, now: Any) -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        later("rally.no_such_task")
+        raise ZeroDivisionError
+    with transaction.atomic():
+        later("rally.deliver_notice", notice_id=uuid7())  # nothing to send: harmless
+    assert not Notice.objects.exists()
+
+
+@pytest.fixture
+def no_broker() -> Any:
+    """A broker address at which nobody answers."""
+    before = current_app.conf.task_always_eager, current_app.conf.broker_url
+    current_app.conf.task_always_eager, current_app.conf.broker_url = False, "redis://127.0.0.1:1/0"
+    current_app.pool.force_close_all()
+    current_app._pool = None
+    yield
+    current_app.conf.task_always_eager, current_app.conf.broker_url = before
+    current_app._pool = None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broker_that_is_down_is_only_logged(no_broker: None, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger=module.__name__):
+        later("rally.deliver_notice", notice_id=uuid7())
+    assert [record.getMessage().split()[0] for record in caplog.records] == ["later.not_sent"]
