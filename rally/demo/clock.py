@@ -25,7 +25,8 @@ from operators.states import RunState
 from payments.models import InboxEvent, LedgerTransfer, Operation, Payment, Transfer
 from payments.models.ledger import Account
 from payments.states import InboxState, OperationState, PaymentState, TransferState
-from rally import clock
+from rally import clock, rules
+from rally.demo import drivers
 from rally.errors import BadInput
 from rally.models import Notice, StateChange
 from rally.models.notices import NoticeState
@@ -54,6 +55,8 @@ _PATIENCE = 20.0  # seconds of real time for the work of one moment
 _STOPS = 60  # moments on the way at which work is done
 _TOGETHER = timedelta(minutes=5)  # what is due so close together is done in one go
 _LINES = 12
+_RUNNING = (TripState.CONFIRMED, TripState.UNDER_WAY)
+_OF_THE_DAY = ("departs_at", "arrives_at", "leaves_at", "returns_at")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _STEP = re.compile(r"^\+(\d{1,5})([mhdw])$")
 
@@ -88,8 +91,10 @@ def forward(*, to: datetime) -> list[str]:
         if moment is None:
             break
         _move_to(min(to, moment + _TOGETHER))
+        drivers.drive(clock.now())
         work()
     _move_to(to)
+    drivers.drive(clock.now())
     work()
     return [_now_is(clock.now()), *news_since(mark)]
 
@@ -142,6 +147,8 @@ def next_due(after: datetime, until: datetime) -> datetime | None:
     times = (
         _first(Trip.objects.filter(state__in=[TripState.GATHERING, TripState.SETTLING]), "decides_at", after),
         _first(Trip.objects.filter(state=TripState.SETTLING), "grace_ends_at", after),
+        *(_first(Trip.objects.filter(state__in=_RUNNING), moment, after) for moment in _OF_THE_DAY),
+        _a_day_before(after),
         _first(Pledge.objects.filter(state=PledgeState.DRAFT), "reserved_until", after),
         _first(Payment.objects.filter(state=PaymentState.HELD), "hold_expires_at", after),
         _first(Transfer.objects.filter(state=TransferState.PENDING), "due_at", after),
@@ -212,6 +219,14 @@ def _ahead(field: str, now: datetime, trip: str, states: tuple[TripState, ...]) 
 def _first(rows: QuerySet, field: str, after: datetime) -> datetime | None:  # type: ignore[type-arg]
     found: datetime | None = rows.filter(**{f"{field}__gt": after}).aggregate(first=Min(field))["first"]
     return found
+
+
+def _a_day_before(after: datetime) -> datetime | None:
+    """When the next boarding passes go out."""
+    ahead = timedelta(hours=rules.current().boarding_pass_hours_before)
+    waiting = Trip.objects.filter(state=TripState.CONFIRMED, told_passes_at=None)
+    departure = _first(waiting, "departs_at", after + ahead)
+    return departure - ahead if departure else None
 
 
 def _pulse() -> tuple[int | None, int, int]:

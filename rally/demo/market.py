@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import io
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -53,7 +54,7 @@ def load(*, say: Say) -> None:
     fellows = cast.fellows()
     if not Place.objects.exists():
         say("Towns and their time zones …")
-        call_command("load_places", verbosity=0)
+        call_command("load_places", stdout=io.StringIO())
     weeks = schedule.load(now=now, people=people)
     say(f"The schedule, moved on by {weeks} weeks." if weeks else "The schedule.")
     with _in_place():

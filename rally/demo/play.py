@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from operators.actions import boardings, driving, runs
+from operators.actions import runs
 from operators.models import Operator, Run, Vehicle
 from operators.states import Leg, Role
 from payments.actions import checkouts
@@ -15,14 +15,14 @@ from payments.models import Checkout
 from payments.sandbox import runtime
 from payments.sandbox.checkout import Typed
 from rally import clock
-from rally.demo import fleet
+from rally.demo import drivers, fleet
 from rally.demo.scenes import MEETING_POINTS, End, Scene
 from rally.models import User
 from rally.money import Money
 from trips.actions import pledges, proposals, trips
 from trips.actions.pledges import Passenger
 from trips.actions.proposals import NewStop
-from trips.models import Event, Place, Pledge, Seat, Stop, Trip
+from trips.models import Event, Place, Pledge, Stop, Trip
 from trips.queries import terms
 from trips.states import Need, Visibility
 
@@ -173,26 +173,13 @@ class Performance:
         ]
 
     def _board(self, leg: Leg) -> None:
-        """Everybody who is expected gets on, but for one who overslept."""
-        run = self._run()
-        seats = Seat.objects.filter(pledge__in=Pledge.objects.filter(trip=self.trip, state="paid")).order_by(
-            "id"
-        )
-        for seat in list(seats)[1:]:
-            boardings.board_seat(
-                run_id=run.id, seat_id=seat.id, leg=leg, at=clock.now(), now=clock.now(), by=run.driver.user
-            )
+        drivers.board(self._run(), leg, now=clock.now())
 
     def _step(self, verb: str) -> None:
-        run = self._run()
-        while verb in {"arrive", "complete"} and run.next_stop_id:
-            run = driving.leave_stop(
-                run_id=run.id, stop_id=run.next_stop_id, now=clock.now(), by=run.driver.user
-            )
-        getattr(driving, verb)(run_id=run.id, now=clock.now(), by=run.driver.user)
+        drivers.step(self._run(), verb, now=clock.now())
 
     def _run(self) -> Run:
-        return Run.objects.live().select_related("driver__user").get(trip=self.trip)
+        return Run.objects.live().select_related("person").get(trip=self.trip)
 
 
 def join(trip: Trip, stop: Stop, rider: User, passengers: list[Passenger], *, card: str) -> Pledge:

@@ -15,7 +15,7 @@ from rally.demo import clock
 from rally.errors import BadInput
 from rally.models import User
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("demo_mode")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("demo_mode")]
 
 _A_MINUTE = timedelta(minutes=1)
 

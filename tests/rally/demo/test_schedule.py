@@ -39,7 +39,7 @@ def test_after_the_season_they_are_moved_on_by_whole_weeks_by_the_clock_on_the_w
     assert weeks == schedule.moved_weeks() == 16
     packers = Event.objects.select_related("venue").get(home="Green Bay Packers", away="Buffalo Bills")
     there = packers.starts_at.astimezone(ZoneInfo(packers.venue.time_zone))
-    assert there.replace(tzinfo=None) == datetime(2027, 4, 4, 19, 20)
+    assert f"{there:%F %H:%M}" == "2027-04-04 19:20"
     assert _LONG_AFTER + timedelta(days=7) <= _games()[0].starts_at < _LONG_AFTER + timedelta(days=14)
 
 
