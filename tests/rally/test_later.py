@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from celery import current_app
+from celery import Celery
 from django.db import transaction
 
 from rally import later as module
+from rally.celery import app as ours
 from rally.ids import uuid7
 from rally.later import later
 from rally.models import Notice, User
@@ -26,15 +28,13 @@ def test_runs_only_what_was_committed(ana: User, now: Any) -> None:
 
 
 @pytest.fixture
-def no_broker() -> Any:
+def no_broker() -> Iterator[None]:
     """A broker address at which nobody answers."""
-    before = current_app.conf.task_always_eager, current_app.conf.broker_url
-    current_app.conf.task_always_eager, current_app.conf.broker_url = False, "redis://127.0.0.1:1/0"
-    current_app.pool.force_close_all()
-    current_app._pool = None
+    Celery(
+        "elsewhere", broker="redis://127.0.0.1:1/0", broker_transport_options={"max_retries": 0}
+    ).set_current()
     yield
-    current_app.conf.task_always_eager, current_app.conf.broker_url = before
-    current_app._pool = None
+    ours.set_current()
 
 
 @pytest.mark.django_db(transaction=True)
