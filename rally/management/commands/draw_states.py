@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from operators.states import RUN
-from payments.states import PAYMENT
+from operators.states import OPERATOR, RUN
+from payments.states import PAYMENT, REFUND, TRANSFER
 from rally.states import Machine
 from trips.states import PLEDGE, TRIP
 
@@ -18,6 +18,8 @@ Drawn from the tables of moves by `make states`; a check compares. Each move hap
 a line in the journal.
 """
 
+_MACHINES = (TRIP, PLEDGE, PAYMENT, REFUND, TRANSFER, OPERATOR, RUN)
+
 
 class Command(BaseCommand):
     """Print the life cycles as Mermaid diagrams."""
@@ -27,9 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """One section for each machine, in the order in which demand meets supply and money."""
-        self.stdout.write(
-            "\n".join([_HEAD, *(_drawn(machine) for machine in (TRIP, PLEDGE, PAYMENT, RUN))]), ending=""
-        )
+        self.stdout.write("\n".join([_HEAD, *map(_drawn, _MACHINES)]), ending="")
 
 
 def _drawn(machine: Machine) -> str:
