@@ -10,8 +10,9 @@ from rest_framework.authtoken.models import Token as TokenRow
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
+
+from rally.throttles import GuessRate
 
 
 class Credentials(serializers.Serializer):  # type: ignore[type-arg]
@@ -32,8 +33,7 @@ class Token(APIView):
 
     permission_classes = [AllowAny]
     authentication_classes = []
-    throttle_classes = [ScopedRateThrottle]
-    throttle_scope = "token"
+    throttle_classes = [GuessRate]
 
     @extend_schema(request=Credentials, responses={200: TokenAnswer}, operation_id="auth_token")
     def post(self, request: Request) -> Response:

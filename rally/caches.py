@@ -1,0 +1,33 @@
+"""Caches that can also count: one atomic step, shared by all processes."""
+
+from __future__ import annotations
+
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache
+
+#: Counting and forgetting in one step on the server: no two requests see the same number, and no count stays for ever
+#: because a process died between the two.
+_COUNT = """
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return count
+"""
+
+
+class SharedCache(RedisCache):
+    """The cache of all processes."""
+
+    def count(self, key: str, *, seconds: int) -> int:
+        """Add one under `key` and say how many there are now. Forgotten `seconds` after the first. One round trip."""
+        full = self.make_and_validate_key(key)
+        client = self._cache.get_client(full, write=True)
+        return int(client.eval(_COUNT, 1, full, seconds))
+
+
+class OwnCache(LocMemCache):
+    """A cache of this process alone, for tests."""
+
+    def count(self, key: str, *, seconds: int) -> int:
+        """As `SharedCache.count`."""
+        self.add(key, 0, timeout=seconds)
+        return self.incr(key)
