@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from celery import current_app
@@ -204,15 +205,12 @@ def _move_to(moment: datetime) -> None:
 
 def _ahead(field: str, now: datetime, trip: str, states: tuple[TripState, ...]) -> datetime:
     ahead = Trip.objects.filter(**{f"{field}__gt": now})
-    moment: datetime | None = None
-    if trip:
-        moment = ahead.filter(code=trip).values_list(field, flat=True).first()
-        if moment is None:
-            raise NothingAhead(_("That moment of this trip is behind us."), "move")
-    else:
-        moment = ahead.filter(state__in=states).order_by(field).values_list(field, flat=True).first()
-        if moment is None:
-            raise NothingAhead(_("No trip is ahead of us. Propose one first."), "move")
+    ahead = ahead.filter(code=trip) if trip else ahead.filter(state__in=states)
+    moment: datetime | None = ahead.aggregate(first=Min(field))["first"]
+    if moment is None and trip:
+        raise NothingAhead(_("That moment of this trip is behind us."), "move")
+    if moment is None:
+        raise NothingAhead(_("No trip is ahead of us. Propose one first."), "move")
     return moment
 
 
@@ -262,7 +260,7 @@ def title(trip: Trip) -> str:
     return f"{trip.origin} → {trip.event.short_title}"
 
 
-def _about_trips(last: dict[tuple[str, object], str]) -> Iterator[str]:
+def _about_trips(last: dict[tuple[str, UUID], str]) -> Iterator[str]:
     moved = {subject: new for (noun, subject), new in last.items() if noun == "trip"}
     for trip in Trip.objects.select_related("event").filter(id__in=moved).order_by("departs_at"):
         words = {
@@ -278,7 +276,7 @@ def _about_trips(last: dict[tuple[str, object], str]) -> Iterator[str]:
         yield words % {"trip": title(trip), "seats": trip.seats_pledged, "threshold": trip.threshold}
 
 
-def _about_runs(last: dict[tuple[str, object], str]) -> Iterator[str]:
+def _about_runs(last: dict[tuple[str, UUID], str]) -> Iterator[str]:
     moved = {subject: new for (noun, subject), new in last.items() if noun == "run"}
     told = {
         RunState.BOARDING: _("%(operator)s is boarding %(trip)s."),
@@ -290,7 +288,7 @@ def _about_runs(last: dict[tuple[str, object], str]) -> Iterator[str]:
             yield told[RunState(moved[run.id])] % {"operator": run.operator.name, "trip": title(run.trip)}
 
 
-def _about_pledges(last: dict[tuple[str, object], str]) -> Iterator[str]:
+def _about_pledges(last: dict[tuple[str, UUID], str]) -> Iterator[str]:
     counts = Counter(new for (noun, _subject), new in last.items() if noun == "pledge")
     for state, one, many in (
         (PledgeState.HELD, "The money of %(n)s pledge is held.", "The money of %(n)s pledges is held."),

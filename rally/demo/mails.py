@@ -76,8 +76,4 @@ def _folder() -> Path:
 def _read(name: str) -> list[Mail]:
     parts = (_folder() / name).read_bytes().split(_END)
     messages = [message_from_bytes(part, policy=policy.default) for part in parts if part.strip()]
-    return [
-        Mail(name, number, message)
-        for number, message in enumerate(messages)
-        if isinstance(message, EmailMessage)
-    ]
+    return [Mail(name, number, message) for number, message in enumerate(messages)]

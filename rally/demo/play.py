@@ -121,7 +121,7 @@ class Performance:
         stops = list(Stop.objects.filter(trip=self.trip).order_by("position"))
         stop = stops[0] if len(stops) == 1 or self.chance.random() < 0.7 else self.chance.choice(stops[1:])
         family = rider.name.rsplit(" ", 1)[-1]
-        names = [rider.name, *(f"{self.chance.choice(_COMPANIONS)} {family}" for _ in range(seats - 1))]
+        names = [rider.name, *(f"{first} {family}" for first in self.chance.sample(_COMPANIONS, seats - 1))]
         needs: tuple[str, ...] = (self.chance.choice(_NEEDS),) if self.chance.random() < 0.06 else ()
         join(
             self.trip,

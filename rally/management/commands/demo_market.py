@@ -17,6 +17,6 @@ class Command(BaseCommand):
         """Load it."""
         if not settings.DEMO:
             raise CommandError("The market is made up and belongs into the demo only.")
-        from rally.demo import market
+        from rally.demo.market import load
 
-        market.load(say=self.stdout.write)
+        load(say=self.stdout.write)
