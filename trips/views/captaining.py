@@ -16,6 +16,7 @@ from rally.errors import Refusal
 from rally.models import User
 from rally.templatetags.look import local_day, local_time
 from trips.actions import trips
+from trips.models import Trip
 from trips.permissions import NotTheCaptain, check_can_cancel, may_captain
 from trips.queries import riding
 from trips.views.riding import SeeOther
@@ -54,16 +55,23 @@ def captain(request: HttpRequest, code: str) -> HttpResponse:
         "may_cancel": may_cancel,
         "refused": refused,
         "share": address,
-        "share_words": _(
+        "share_words": _share_words(trip, address),
+    }
+    return render(request, "trips/captaining/captain.html", context, status=409 if refused else 200)
+
+
+def _share_words(trip: Trip, address: str) -> str:
+    """What a captain may send to friends, as true as the trip stands."""
+    words = _("%(trip)s, %(when)s: the bus is certain. Come along: %(link)s")
+    if trip.state in {"gathering", "settling"}:
+        words = _(
             "I am getting a bus together: %(trip)s, %(when)s. We need %(threshold)s seats by %(by)s, and nobody pays"
             " unless it goes. %(link)s"
         )
-        % {
-            "trip": trip,
-            "when": local_time(trip.event.starts_at, trip.event.venue),
-            "threshold": trip.threshold,
-            "by": local_day(trip.decides_at, trip.event.venue),
-            "link": address,
-        },
+    return words % {
+        "trip": trip,
+        "when": local_time(trip.event.starts_at, trip.event.venue),
+        "threshold": trip.threshold,
+        "by": local_day(trip.decides_at, trip.event.venue),
+        "link": address,
     }
-    return render(request, "trips/captaining/captain.html", context, status=409 if refused else 200)
