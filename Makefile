@@ -4,7 +4,7 @@ TOOL := $(MANAGE) tool
 CODE := manage.py rally payments trips operators tests bench
 
 .PHONY: help demo test check format lint types layers templates deploy migrations schema-check states-check audit \
-        schema states bench requirements
+        schema states bench screens requirements
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -60,6 +60,12 @@ states: ## write docs/states.md
 
 bench: ## measure what we claim; JSON, and a table
 	$(TOOL) python -m bench
+
+SITE := http://127.0.0.1:8000
+DIR := screens
+
+screens: ## pictures of every page of the demo that runs at SITE, into DIR
+	$(TOOL) python -m tests.browser.screens $(DIR) --site $(SITE)
 
 format: ## format and mend what can be mended
 	$(TOOL) ruff format $(CODE)
