@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -66,6 +67,39 @@ class KeyReused(Refusal):
     text = "This Idempotency-Key was used for a different request. Use a fresh key for each new request."
 
 
+@dataclass(frozen=True)
+class _Repeat:
+    """One request that may come again: whose, under which key, asking for what."""
+
+    user: Any
+    key: str
+    fingerprint: str
+
+    def row(self, status: int, data: Any) -> GivenAnswer:
+        """The answer as it will be kept."""
+        return GivenAnswer(
+            user=self.user,
+            key=self.key,
+            fingerprint=self.fingerprint,
+            status=status,
+            body=data,
+            created_at=clock.now(),
+        )
+
+    def given(self) -> Response | None:
+        """What was answered before, if anything. Raises `KeyReused` when that was another request."""
+        given = GivenAnswer.objects.filter(user=self.user, key=self.key).first()
+        if given is None:
+            return None
+        if given.fingerprint != self.fingerprint:
+            raise KeyReused
+        return Response(given.body, status=given.status, headers={"Idempotent-Replayed": "true"})
+
+
+#: Gives the row that keeps this status and body, for the work to write; None when the request has no key.
+Keep = Callable[[int, Any], GivenAnswer | None]
+
+
 def repeatable(view: Callable[..., Response]) -> Callable[..., Response]:
     """Honour `Idempotency-Key` on a POST method of an APIView: the same key and body get the same answer.
 
@@ -75,36 +109,41 @@ def repeatable(view: Callable[..., Response]) -> Callable[..., Response]:
     a key that is too long.
     """
 
+    def work_then_answer(self: Any, request: Request, *args: Any, keep: Keep, **kwargs: Any) -> Response:
+        with transaction.atomic():
+            response = view(self, request, *args, **kwargs)
+            if row := keep(response.status_code, response.data):
+                row.save(force_insert=True)
+            return response
+
+    return wraps(view)(repeatable_by_the_work(work_then_answer))
+
+
+def repeatable_by_the_work(view: Callable[..., Response]) -> Callable[..., Response]:
+    """`repeatable` for work that writes its own answer: the view is given `keep` and hands its row to the action.
+
+    For the one action that everybody stands in line for (`trips.actions.claims`): nothing may be asked of the database
+    between its write and its commit.
+    """
+
     @wraps(view)
     def repeatable_view(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         key = request.headers.get("Idempotency-Key", "")
         if not key or not request.user.is_authenticated:
-            return view(self, request, *args, **kwargs)
+            return view(self, request, *args, keep=lambda _status, _data: None, **kwargs)
         if len(key) > 255:
             raise BadInput(_("An Idempotency-Key has at most 255 characters."), field="Idempotency-Key")
-        fingerprint = _fingerprint(request)
+        repeat = _Repeat(request.user, key, _fingerprint(request))
         try:
-            with transaction.atomic():
-                response = view(self, request, *args, **kwargs)
-                GivenAnswer(
-                    user=request.user,
-                    key=key,
-                    fingerprint=fingerprint,
-                    status=response.status_code,
-                    body=response.data,
-                    created_at=clock.now(),
-                ).save(force_insert=True)
-                return response
+            return view(self, request, *args, keep=repeat.row, **kwargs)
         except (Refusal, IntegrityError) as error:
             # Done before: either the work refuses to be done twice, or the index refuses its answer.
             if isinstance(error, IntegrityError) and "answer_once" not in str(error):
                 raise
-            given = GivenAnswer.objects.filter(user=request.user, key=key).first()
+            given = repeat.given()
             if given is None:
                 raise
-        if given.fingerprint != fingerprint:
-            raise KeyReused
-        return Response(given.body, status=given.status, headers={"Idempotent-Replayed": "true"})
+            return given
 
     return repeatable_view
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from payments.actions import payments
@@ -16,9 +17,10 @@ from payments.models import Checkout
 from payments.states import PaymentState
 from rally import codes, rules
 from rally.errors import BadInput
-from rally.models import User
+from rally.models import GivenAnswer, User
 from rally.money import Money
 from trips import notices
+from trips.actions import claims
 from trips.actions.backing import move, payment_id_of, wake
 from trips.errors import (
     AlreadyPledged,
@@ -29,11 +31,12 @@ from trips.errors import (
     TooManySeats,
     TripFull,
 )
-from trips.locks import locked_pledge, locked_stop
-from trips.models import Pledge, Seat, Trip
+from trips.locks import locked_pledge, locked_trip
+from trips.models import Pledge, Seat, Stop, Trip
 from trips.models.pledges import Instrument
 from trips.permissions import check_can_change, check_can_hand_over
-from trips.queries import links, terms
+from trips.queries import joining, links, terms
+from trips.queries.joining import Joining
 from trips.states import Need, PledgeState, TripState
 
 NAME_LENGTH = 80
@@ -59,7 +62,6 @@ class ToPay:
 # --- joining
 
 
-@transaction.atomic
 def make(
     *,
     trip_id: Any,
@@ -73,52 +75,119 @@ def make(
 ) -> Pledge:
     """Reserve a seat for each passenger for `reserve_minutes`, while the rider goes to pay (`pay_link`).
 
-    Twice is refused: raises `AlreadyPledged`. Raises `TripFull`, `PledgesClosed`, `ConsentMissing`, `TooManySeats`,
-    and `BadInput` for a stop of another trip or names that are none.
+    The rider was shown `consent_text` and agrees to it. Twice is refused: raises `AlreadyPledged`. Raises `TripFull`,
+    `PledgesClosed`, `ConsentMissing`, `TooManySeats`, and `BadInput` for a stop of another trip or names that are none.
     """
-    numbers = rules.current()
-    people = _checked(passengers, numbers.max_seats_per_pledge)
-    if not consented or not consent_text.strip():
+    return _reserve(
+        lambda: joining.by_id(trip_id, stop_id, rider),
+        lambda _stop: (consent_text, consent_version),
+        rider=rider,
+        passengers=passengers,
+        consented=consented,
+        answer=lambda _pledge: None,
+        now=now,
+    )
+
+
+def join(
+    *,
+    code: str,
+    stop: int | UUID,
+    rider: User,
+    passengers: Sequence[Passenger],
+    consented: bool,
+    answer: Callable[[Pledge], GivenAnswer | None],
+    now: datetime,
+) -> Pledge:
+    """`make` for programs: the trip by its code, the stop by position or id, agreeing to the terms as they stand.
+
+    The words kept are those of the very trip that was claimed. `answer`, told the pledge as it will be written, gives the
+    row that keeps what is answered; both are written or neither. Raises `Trip.DoesNotExist` besides, and
+    `IntegrityError` when there is such an answer already.
+    """
+
+    def words(stop: Stop) -> tuple[str, str]:
+        now_told = terms.terms(stop.trip, Money(stop.fare_minor, stop.trip.currency), now)
+        return now_told.text, now_told.version
+
+    return _reserve(
+        lambda: joining.by_code(code, stop, rider),
+        words,
+        rider=rider,
+        passengers=passengers,
+        consented=consented,
+        answer=answer,
+        now=now,
+    )
+
+
+def _reserve(
+    look: Callable[[], Joining | None],
+    words: Callable[[Stop], tuple[str, str]],
+    *,
+    rider: User,
+    passengers: Sequence[Passenger],
+    consented: bool,
+    answer: Callable[[Pledge], GivenAnswer | None],
+    now: datetime,
+) -> Pledge:
+    """Look without a lock, then claim by the one statement that looks again (`claims`).
+
+    Where it finds the trip changed, all of it is done once more behind the lock: that tells why not, or succeeds.
+    """
+    seen = look()
+    people = _checked(passengers, rules.current().max_seats_per_pledge)
+    if not consented:
         raise ConsentMissing
-
-    stop = locked_stop(stop_id, trip_id=trip_id, rider=rider)
-
-    if stop is None:
+    if seen is None:
         raise BadInput(_("This trip does not stop there."), field="stop")
-    trip = stop.trip
-    check_open(trip, now)
-    if stop.rider_is_in:  # type: ignore[attr-defined]
-        raise AlreadyPledged
-    if trip.seats_left < len(people):
-        raise TripFull(left=trip.seats_left)
 
-    # No line in the journal: a draft's own row says who made it and when. A hot on-sale stands in line for this lock.
-    pledge = Pledge(
-        trip=trip,
+    def attempt(seen: Joining) -> Pledge | None:
+        trip = seen.stop.trip
+        check_open(trip, now)
+        if seen.rider_is_in:
+            raise AlreadyPledged
+        if trip.seats_left < len(people):
+            raise TripFull(left=trip.seats_left)
+
+        pledge = _draft(seen.stop, words(seen.stop), rider=rider, seats=len(people), now=now)
+        seats = [
+            Seat(pledge=pledge, position=position, name=person.name, needs=list(person.needs))
+            for position, person in enumerate(people, start=1)
+        ]
+        return pledge if claims.claim(trip, pledge, seats, answer(pledge)) else None
+
+    pledge = attempt(seen)
+    if pledge is None:
+        with transaction.atomic():
+            locked_trip(seen.stop.trip_id)
+            again = look()
+            pledge = attempt(again) if again is not None else None
+    if pledge is None:  # behind the trip's lock only a pledge of the same rider can still be in the way
+        raise AlreadyPledged
+    return pledge
+
+
+def _draft(stop: Stop, words: tuple[str, str], *, rider: User, seats: int, now: datetime) -> Pledge:
+    """The pledge as it will be written. No line in the journal: a draft's own row says who made it and when."""
+    numbers, (text, version) = rules.current(), words
+    if not text.strip():
+        raise ConsentMissing
+    return Pledge(
+        trip=stop.trip,
         stop=stop,
         rider=rider,
-        seats=len(people),
+        seats=seats,
         fare_minor=stop.fare_minor,
-        currency=trip.currency,
-        instrument=terms.instrument_for(trip, now, numbers),
-        consent_text=consent_text,
-        consent_version=consent_version,
+        currency=stop.trip.currency,
+        instrument=terms.instrument_for(stop.trip, now, numbers),
+        consent_text=text,
+        consent_version=version,
         consented_at=now,
         policy=terms.policy(numbers),
         reserved_until=now + timedelta(minutes=numbers.reserve_minutes),
         created_at=now,
     )
-    try:
-        pledge.save(force_insert=True)
-    except IntegrityError as error:
-        if "pledge_one_live_per_rider" in str(error):
-            raise AlreadyPledged from error
-        raise
-    Seat.objects.bulk_create(
-        Seat(pledge=pledge, position=position, name=person.name, needs=list(person.needs))
-        for position, person in enumerate(people, start=1)
-    )
-    return pledge
 
 
 def check_open(trip: Trip, now: datetime) -> None:

@@ -17,14 +17,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from rally import clock, codes
-from rally.errors import BadInput
 from rally.models import User
 from rally.money import Money
-from rally.rest import MoneyField, Pages, repeatable
+from rally.rest import Keep, MoneyField, Pages, repeatable, repeatable_by_the_work
 from trips.actions import pledges
 from trips.actions.pledges import Passenger
-from trips.models import Pledge, Stop, Trip
-from trips.queries import riding, terms
+from trips.models import Pledge, Trip
+from trips.queries import riding
 from trips.states import Need, PledgeState
 
 
@@ -147,50 +146,40 @@ class TripPledges(APIView):
     permission_classes = [IsAuthenticated]
 
     @extend_schema(request=PledgeIn, responses={201: PledgeMade}, operation_id="pledge_make")
-    @repeatable
-    def post(self, request: Request, code: str) -> Response:
+    @repeatable_by_the_work
+    def post(self, request: Request, code: str, *, keep: Keep) -> Response:
         """Reserve the seats and answer where to pay. 409 `trip_full`, `pledges_closed`, `already_pledged`."""
         form = PledgeIn(data=request.data)
         form.is_valid(raise_exception=True)
-        stop = _stop(codes.clean(code), form.validated_data["stop"])
-        trip, now = stop.trip, clock.now()
-        words = terms.terms(trip, Money(stop.fare_minor, trip.currency), now)
-        pledge = pledges.make(
-            trip_id=trip.id,
-            rider=_user(request),
-            stop_id=stop.id,
-            passengers=[
-                Passenger(name=each["name"], needs=tuple(each["needs"]))
-                for each in form.validated_data["passengers"]
-            ],
-            consent_text=words.text,
-            consent_version=words.version,
-            consented=form.validated_data["consent"],
-            now=now,
-        )
-        return Response(
-            {
-                "code": pledge.code,
-                "state": pledge.state,
-                "seats": pledge.seats,
-                "amount": {"minor": pledge.amount.minor, "currency": pledge.currency},
-                "reserved_until": pledge.reserved_until.isoformat(),
-                "checkout_url": pledges.pay_link(pledge),
-                "consent_text": pledge.consent_text,
-            },
-            status=201,
-        )
+        try:
+            pledge = pledges.join(
+                code=codes.clean(code),
+                stop=form.validated_data["stop"],
+                rider=_user(request),
+                passengers=[
+                    Passenger(name=each["name"], needs=tuple(each["needs"]))
+                    for each in form.validated_data["passengers"]
+                ],
+                consented=form.validated_data["consent"],
+                answer=lambda pledge: keep(201, _made(pledge)),
+                now=clock.now(),
+            )
+        except Trip.DoesNotExist:
+            raise Http404 from None
+        return Response(_made(pledge), status=201)
 
 
-def _stop(code: str, wanted: int | uuid.UUID) -> Stop:
-    """The stop with its trip, event and venue in one query; two only to find out what is wrong."""
-    which = {"position": wanted} if isinstance(wanted, int) else {"id": wanted}
-    stop = Stop.objects.select_related("trip__event__venue").filter(trip__code=code, **which).first()
-    if stop is None:
-        if not Trip.objects.filter(code=code).exists():
-            raise Http404
-        raise BadInput(_("This trip does not stop there."), field="stop")
-    return stop
+def _made(pledge: Pledge) -> dict[str, Any]:
+    """`PledgeMade`, also before it is written."""
+    return {
+        "code": pledge.code,
+        "state": pledge.state,
+        "seats": pledge.seats,
+        "amount": {"minor": pledge.amount.minor, "currency": pledge.currency},
+        "reserved_until": pledge.reserved_until.isoformat(),
+        "checkout_url": pledges.pay_link(pledge),
+        "consent_text": pledge.consent_text,
+    }
 
 
 class Pledges(APIView):
