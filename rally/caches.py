@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import Any
+
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 
@@ -19,9 +22,12 @@ class SharedCache(RedisCache):
 
     def count(self, key: str, *, seconds: int) -> int:
         """Add one under `key` and say how many there are now. Forgotten `seconds` after the first. One round trip."""
-        full = self.make_and_validate_key(key)
-        client = self._cache.get_client(full, write=True)
-        return int(client.eval(_COUNT, 1, full, seconds))
+        return int(self._counting.eval(_COUNT, 1, self.make_and_validate_key(key), seconds))
+
+    @cached_property
+    def _counting(self) -> Any:
+        """A client kept: it takes a connection from the pool for each call, so that threads may share it."""
+        return self._cache.get_client(None, write=True)
 
 
 class OwnCache(LocMemCache):

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from rally import clock, codes
-from rally.models import User
+from rally.models import GivenAnswer, User
 from rally.money import Money
 from rally.rest import Keep, MoneyField, Pages, repeatable, repeatable_by_the_work
 from trips.actions import pledges
@@ -62,6 +62,10 @@ class PledgeIn(serializers.Serializer):  # type: ignore[type-arg]
     stop = StopField()
     passengers = PassengerIn(many=True, allow_empty=False)
     consent = serializers.BooleanField()
+
+
+#: A serializer without input is a description; put together once, it checks any number of inputs.
+_PLEDGE_IN = PledgeIn()
 
 
 class PledgeMade(serializers.Serializer):  # type: ignore[type-arg]
@@ -149,24 +153,28 @@ class TripPledges(APIView):
     @repeatable_by_the_work
     def post(self, request: Request, code: str, *, keep: Keep) -> Response:
         """Reserve the seats and answer where to pay. 409 `trip_full`, `pledges_closed`, `already_pledged`."""
-        form = PledgeIn(data=request.data)
-        form.is_valid(raise_exception=True)
+        given = _PLEDGE_IN.run_validation(request.data)
+        told: dict[str, Any] = {}
+
+        def answer(pledge: Pledge) -> GivenAnswer | None:
+            told.update(_made(pledge))
+            return keep(201, told)
+
         try:
-            pledge = pledges.join(
+            pledges.join(
                 code=codes.clean(code),
-                stop=form.validated_data["stop"],
+                stop=given["stop"],
                 rider=_user(request),
                 passengers=[
-                    Passenger(name=each["name"], needs=tuple(each["needs"]))
-                    for each in form.validated_data["passengers"]
+                    Passenger(name=each["name"], needs=tuple(each["needs"])) for each in given["passengers"]
                 ],
-                consented=form.validated_data["consent"],
-                answer=lambda pledge: keep(201, _made(pledge)),
+                consented=given["consent"],
+                answer=answer,
                 now=clock.now(),
             )
         except Trip.DoesNotExist:
             raise Http404 from None
-        return Response(_made(pledge), status=201)
+        return Response(told, status=201)
 
 
 def _made(pledge: Pledge) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from rally import rules
@@ -122,10 +124,29 @@ def terms(trip: Trip, fares: Money | Sequence[Money], now: datetime) -> Terms:
     """
     numbers = rules.current()
     instrument = instrument_for(trip, now, numbers)
-    zone = trip.event.venue
-    decides = local_time_zoned(trip.decides_at, zone)
-    price = _price(fares)
     ladder = policy(numbers)
+    lines = _lines(
+        instrument,
+        threshold=trip.threshold,
+        decides=local_time_zoned(trip.decides_at, trip.event.venue),
+        price=_price(fares),
+        ladder=tuple(tuple(step) for step in ladder),
+        language=get_language(),
+    )
+    return Terms(instrument=instrument, policy=ladder, version=CONSENT_VERSION, lines=lines)
+
+
+@lru_cache(maxsize=512)
+def _lines(
+    instrument: Instrument,
+    *,
+    threshold: int,
+    decides: str,
+    price: str,
+    ladder: Ladder,
+    language: str | None,  # noqa: ARG001 - tells one reader's words from another's
+) -> tuple[str, ...]:
+    """The sentences. On a hot on-sale they are the same for everybody, so they are kept."""
     later = {
         Instrument.SAVED_CARD: _(
             "Rally keeps my card and charges nothing today. When %(threshold)s seats are in and a bus is bound, at the"
@@ -146,12 +167,12 @@ def terms(trip: Trip, fares: Money | Sequence[Money], now: datetime) -> Terms:
         if instrument == Instrument.CHARGE
         else _("I can leave free of charge until the bus is certain. After that I get back: %(ladder)s.")
     )
-    lines = (
+    return (
         _(
             "The amount is %(price)s for each seat I take, there and back, fees included. It can never become more."
         )
         % {"price": price},
-        later % {"threshold": trip.threshold, "decides": decides},
+        later % {"threshold": threshold, "decides": decides},
         *(
             [_("If the bus becomes certain while I am paying, the same amount is charged at once.")]
             if instrument != Instrument.CHARGE
@@ -160,7 +181,6 @@ def terms(trip: Trip, fares: Money | Sequence[Money], now: datetime) -> Terms:
         leaving % {"ladder": ladder_in_words(ladder)},
         _("I can hand a seat to somebody else until departure. My card is used for nothing but this trip."),
     )
-    return Terms(instrument=instrument, policy=ladder, version=CONSENT_VERSION, lines=lines)
 
 
 def _price(fares: Money | Sequence[Money]) -> str:
