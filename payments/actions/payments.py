@@ -12,20 +12,10 @@ from uuid import UUID
 from django.db import transaction
 
 from payments import gateway, locks
-from payments.actions import journal, ledger, standings
-from payments.actions.sightings import tell_of_transfer
+from payments.actions import bearers, journal, ledger, standings
 from payments.errors import DisputeOpen, NothingToRefund, PaymentClosed
-from payments.models import Account, Operation, Payee, Payment, Refund, Transfer
-from payments.states import (
-    PAYMENT,
-    REFUND,
-    TRANSFER,
-    AttemptState,
-    CheckoutState,
-    PaymentState,
-    RefundState,
-    TransferState,
-)
+from payments.models import Account, Operation, Payment, Refund
+from payments.states import PAYMENT, REFUND, AttemptState, CheckoutState, PaymentState, RefundState
 from rally import journal as changes
 from rally.models import User
 from rally.money import Money
@@ -178,7 +168,7 @@ def refund(*, payment_id: UUID, amount: Money, reason: str, now: datetime, by: U
     """Give back `amount` to the card that paid. Once per `reason`: the refund that is there is answered.
 
     After the trip was booked the operator's part is taken first from what was not sent yet, then back from the
-    operator. Raises `NothingToRefund` above what was taken and not yet promised back, `DisputeOpen`.
+    operator. Raises `NothingToRefund` above what is left to give back (`left_to_refund`), `DisputeOpen`.
     """
     payment = locks.locked_payment(payment_id)
     attempt = payment.attempts.filter(state=AttemptState.CAPTURED, unwanted=False).order_by("n").first()
@@ -190,7 +180,7 @@ def refund(*, payment_id: UUID, amount: Money, reason: str, now: datetime, by: U
     if (
         payment.state != PaymentState.PAID
         or attempt is None
-        or not 0 < amount.minor <= payment.refundable.minor
+        or not 0 < amount.minor <= left_to_refund(payment).minor
     ):
         raise NothingToRefund
     if ledger.balance_of(Account.DISPUTE_OPEN, payment_id=payment.id) < 0:
@@ -200,67 +190,17 @@ def refund(*, payment_id: UUID, amount: Money, reason: str, now: datetime, by: U
         attempt=attempt, reason=reason[:60], amount_minor=amount.minor, created_at=now
     )
     changes.begin(row, REFUND, now=now, by=by, why=reason)
-    sources, payee = _who_bears_it(payment, row, now)
+    sources, payee = bearers.of(payment, row, now)
     ledger.promised(row, sources=sources, payee=payee, now=now)
     standings.ask_for_refund(row, now=now)
     standings.follow(payment, now=now)
     return row
 
 
-def _who_bears_it(
-    payment: Payment, refund: Refund, now: datetime
-) -> tuple[list[tuple[str, int]], Payee | None]:
-    """The accounts that a refund is taken from: the deposit; after the trip the operator's share, then our fee."""
-    amount = refund.amount_minor
-    transfer = payment.transfers.select_related("payee").select_for_update(of=("self",)).first()
-    earned = payment.ledger.filter(event_key=f"earned:{payment.id}").exists()
-    if not earned:
-        return [(Account.RIDER_DEPOSIT, amount)], None
-    deposit = min(amount, max(0, ledger.balance_of(Account.RIDER_DEPOSIT, payment_id=payment.id)))
-    rest = amount - deposit
-    sources: list[tuple[str, int]] = [(Account.RIDER_DEPOSIT, deposit)]
-    share = min(rest, transfer.amount_minor - _taken_back(transfer)) if transfer else 0
-    if transfer is not None and share:
-        sources.append((_take_from(transfer, share, refund, now), share))
-        rest -= share
-    sources.append((Account.PLATFORM_FEE, rest))
-    return sources, transfer.payee if transfer else None
-
-
-def _taken_back(transfer: Transfer) -> int:
-    """What was taken back of a transfer, or is being taken back."""
-    asked = Operation.objects.filter(kind=Operation.Kind.REVERSE, params__transfer=str(transfer.id))
-    return max(transfer.reversed_minor, sum(int(each.params["amount"]) for each in asked))
-
-
-def _take_from(transfer: Transfer, share: int, refund: Refund, now: datetime) -> str:
-    """Take a part of a transfer back: simply, while it was not sent; else by asking the provider to reverse it."""
-    asked = Operation.objects.filter(kind=Operation.Kind.TRANSFER, subject=transfer.id)
-    if transfer.state == TransferState.FAILED or not asked.exists():
-        if share == transfer.amount_minor:
-            transfer.reversed_minor = share
-            changes.move(
-                transfer,
-                TRANSFER,
-                TransferState.REVERSED,
-                now=now,
-                by=None,
-                why="refunded",
-                also=("reversed_minor",),
-            )
-            tell_of_transfer(transfer)
-        else:
-            transfer.amount_minor -= share
-            transfer.save(update_fields=["amount_minor"])
-        return Account.OPERATOR_PAYABLE
-    journal.write(
-        kind=Operation.Kind.REVERSE,
-        subject=refund.id,
-        payment=refund.attempt.payment,
-        params={"amount": share, "transfer": str(transfer.id)},
-        now=now,
-    )
-    return Account.OPERATOR_RECEIVABLE
+def left_to_refund(payment: Payment) -> Money:
+    """What was taken, not yet promised back, and not given back by the bank already after a dispute that we lost."""
+    lost = -ledger.balance_of(Account.LOSS_DISPUTE, payment_id=payment.id)
+    return Money(max(0, payment.refundable.minor - max(0, lost)), payment.currency)
 
 
 @transaction.atomic

@@ -17,9 +17,9 @@ from django.conf import settings
 from django.db import transaction
 
 from payments import gateway, locks, signals
-from payments.actions import journal, ledger, standings
+from payments.actions import bearers, journal, ledger, standings
 from payments.gateway import words
-from payments.models import Account, Attempt, Checkout, Customer, Operation, Payee, Payment, Refund, Transfer
+from payments.models import Attempt, Checkout, Customer, Operation, Payee, Payment, Refund, Transfer
 from payments.states import (
     REFUND,
     TRANSFER,
@@ -259,7 +259,8 @@ def _refund_of(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refun
         created_at=now,
     )
     changes.begin(row, REFUND, now=now, by=None, why="made at the provider")
-    ledger.promised(row, sources=[(Account.RIDER_DEPOSIT, seen.amount)], payee=None, now=now)
+    sources, payee = bearers.of(attempt.payment, row, now)
+    ledger.promised(row, sources=sources, payee=payee, now=now)
     return row
 
 
@@ -285,7 +286,7 @@ def transfer(seen: words.TransferSeen, *, now: datetime) -> Transfer | None:
         reached = TransferState.REVERSED if row.reversed_minor == row.amount_minor else TransferState.PAID
         if row.state != reached and TRANSFER.allows(row.state, reached):
             changes.move(row, TRANSFER, reached, now=now, by=None)
-            tell_of_transfer(row)
+            bearers.tell_of_transfer(row)
     if seen.booking is not None:
         ledger.sent(row, amount=-seen.booking.amount, transaction=seen.booking.id, now=now)
     for each in seen.reversals:
@@ -294,14 +295,6 @@ def transfer(seen: words.TransferSeen, *, now: datetime) -> Transfer | None:
                 row, amount=each.amount, provider_id=each.id, transaction=each.booking.id, now=now
             )
     return row
-
-
-def tell_of_transfer(transfer: Transfer) -> None:
-    """Tell the app above, once this is committed, that a transfer has changed."""
-    transfer_id = transfer.id
-    transaction.on_commit(
-        lambda: signals.transfer_changed.send_robust(sender=Transfer, transfer_id=transfer_id)
-    )
 
 
 @transaction.atomic

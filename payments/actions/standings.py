@@ -91,15 +91,22 @@ def chosen(payment: Payment, attempts: list[Attempt]) -> Attempt | None:
 
 
 def _keep_one_capture(payment: Payment, attempts: list[Attempt], now: datetime) -> None:
-    """Nobody pays twice, and nobody pays for what was let go: any such capture is given back at once."""
+    """Nobody pays twice, for what was let go, or too little: any such capture is given back at once."""
     taken = _captured(attempts)
     over = payment.state in (PaymentState.RELEASING, PaymentState.RELEASED)
-    for attempt in taken if over else taken[1:]:
+    enough = [each for each in taken if not _asked_for_less(payment, each)]
+    for attempt in taken if over else [each for each in taken if each not in enough[:1]]:
         attempt.unwanted = True
         attempt.save(update_fields=["unwanted"])
     for attempt in attempts:
         if attempt.unwanted and attempt.state == AttemptState.CAPTURED:
             give_back(attempt, amount=attempt.captured_minor, reason=UNWANTED, now=now)
+
+
+def _asked_for_less(payment: Payment, attempt: Attempt) -> bool:
+    """The amount went up while the payer was on a page that still asked for the old one: they shall pay the new one."""
+    owed = payment.to_take_minor if payment.to_take_minor is not None else payment.amount_minor
+    return payment.state in TAKES_CARD and attempt.checkout_id is not None and attempt.amount_minor < owed
 
 
 def give_back(attempt: Attempt, *, amount: int, reason: str, now: datetime) -> Refund:

@@ -7,7 +7,7 @@ import pytest
 from payments import gateway
 from payments.actions import checkouts, payments, sightings
 from payments.errors import PaymentClosed, ProviderUnavailable
-from payments.models import Attempt, Checkout, Customer, Payment
+from payments.models import Attempt, Checkout, Customer, Payment, Refund
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Fault
 from payments.states import AttemptState, CheckoutState, PaymentState
@@ -118,6 +118,25 @@ def test_a_page_completed_while_the_payment_is_let_go_costs_nothing(
     assert (paid.state, paid.captured_minor) == (PaymentState.RELEASED, 0)
     kept = [each for each in Attempt.objects.all() if each.state == AttemptState.HELD]
     assert kept == []
+
+
+def test_a_page_that_asked_for_less_than_is_owed_pays_nothing(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    paid = payment(ana, now=time(), amount=1400)
+    url = go(paid, CHARGE, now=time())
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "expire", Fault.DROP_BEFORE)
+    payments.change_amount(payment_id=paid.id, amount=usd(4200), now=time())
+    type_card(url)  # before the page could be closed
+    heal(sandbox, time)
+    paid.refresh_from_db()
+    assert (paid.state, paid.captured_minor) == (PaymentState.NEW, 0)
+    assert Refund.objects.get().amount_minor == 1400
+
+    at_page(paid, CHARGE, now=time())
+    paid.refresh_from_db()
+    assert (paid.state, paid.captured_minor, paid.refunded_minor) == (PaymentState.PAID, 4200, 0)
 
 
 def test_a_hold_that_comes_after_the_end_is_let_go(sandbox: Sandbox, ana: User, time: Time) -> None:

@@ -67,6 +67,18 @@ def test_the_share_is_split_to_the_cent_and_sent_when_due(
     assert queries.trip_money(group).paid_out == usd(10267)
 
 
+def test_a_refund_by_hand_after_the_booking_is_borne_as_any_other(
+    sandbox: Sandbox, ana: User, group: str, time: Time
+) -> None:
+    paid = paid_by(ana, group, time)
+    book(group, payee(now=time()), 3750, time, days=3)
+    sandbox.refund_in_dashboard(paid.attempts.get().charge, 1000)
+    work(time)
+    assert queries.balance("rider:deposit") == 0
+    assert queries.balance("operator:payable") == 2750
+    assert Transfer.objects.get().amount_minor == 2750
+
+
 def test_more_than_was_paid_is_our_own_fault(sandbox: Sandbox, ana: User, group: str, time: Time) -> None:
     paid_by(ana, group, time)
     with pytest.raises(earnings.ShareTooLarge):

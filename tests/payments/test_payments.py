@@ -339,6 +339,19 @@ def test_a_dispute_that_overtakes_a_refund_leaves_it_to_staff(
     assert refund.state == RefundState.FAILED
 
 
+def test_what_the_bank_gave_back_is_not_given_back_again(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = bought(ana, time)
+    sandbox.open_dispute(paid.attempts.get().charge)
+    work(time)
+    time.move(days=20)  # nobody answers: the dispute is lost
+    work(time)
+    paid.refresh_from_db()
+    assert queries.balance("loss:dispute") == -4200
+    assert (payments.left_to_refund(paid), paid.refundable) == (usd(0), usd(4200))
+    with pytest.raises(NothingToRefund):
+        payments.refund(payment_id=paid.id, amount=usd(4200), reason="cancelled", now=time(), by=None)
+
+
 # ---- news
 
 
