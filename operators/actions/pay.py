@@ -34,13 +34,16 @@ def book(*, run_id: Any, now: datetime) -> Run:
     """Book the operator's share of what riders paid, to be sent on `payout_delay_hours` after the run was completed.
 
     The share is (captured less given back) × 100 / (100 + platform percent), rounded down. While the outcome of a payment
-    is unknown nothing is booked; the sweep tries again. Twice is once. A run that earned nothing closes its trip.
+    is unknown, or a rider may still pay what is due, nothing is booked; the sweep tries again. Twice is once. A run that
+    earned nothing closes its trip.
     """
     trip = locked_trip(Run.objects.values_list("trip_id", flat=True).get(id=run_id))
     run = locked_run(run_id)
     group = group_of(run)
     if run.state != RunState.COMPLETED or run.booked_at is not None or money.outstanding(group):
         return run
+    if Payment.objects.filter(group=group, state=PaymentState.DUE).exists():
+        return run  # a day at most; what came in after booking would be nobody's
 
     paid = list(Payment.objects.filter(group=group, state=PaymentState.PAID).order_by("id"))
     kept = Money.total((payment.refundable for payment in paid), trip.currency)

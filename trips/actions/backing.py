@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,12 +11,13 @@ from uuid import UUID
 from django.db import transaction
 
 from payments.actions import payments
+from payments.errors import DisputeOpen
 from payments.locks import locked_payment
 from payments.models import Payment, Refund
-from payments.states import PaymentState, RefundState
+from payments.states import CheckoutState, PaymentState, RefundState
 from rally import journal, rules
 from rally.later import later
-from rally.models import User
+from rally.models import StateChange, User
 from trips import notices
 from trips.locks import locked_pledge
 from trips.models import Pledge, Trip
@@ -105,11 +107,16 @@ def _way(old: PledgeState, new: PledgeState) -> list[PledgeState]:
     return []
 
 
+#: Who was on the bus: once it is back, nobody else is asked for money.
+RODE = (PledgeState.CAPTURING, PledgeState.PAID, PledgeState.PAYMENT_DUE)
+
+
 def carry_on(*, trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> None:
     """Ask of a locked payment what its trip now needs: a hold once it settles, the money once it is confirmed."""
     if not pledge.is_live:
         return
-    if trip.state in {TripState.LAPSED, TripState.CANCELLED}:
+    over = trip.state in {TripState.COMPLETED, TripState.CLOSED} and pledge.state not in RODE
+    if over or trip.state in {TripState.LAPSED, TripState.CANCELLED}:
         let_go(trip=trip, pledge=pledge, now=now, why=trip.state)
         return
     if pledge.state == PledgeState.BACKED and payment.state == PaymentState.CARD_SAVED:
@@ -153,7 +160,8 @@ def _give_back(trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> N
     state = PaymentState(payment.state)
     leaving = pledge.state == PledgeState.WITHDRAWING
     if state == PaymentState.PAID:
-        if payment.refunded_minor == 0 and pledge.state != PledgeState.REFUNDED:
+        untouched = payment.refunded_minor == 0 and payments.left_to_refund(payment)
+        if untouched and pledge.state != PledgeState.REFUNDED:
             if not leaving:
                 notices.came_late(pledge, now)
             _refund_all(pledge, why="came_late", now=now)
@@ -165,6 +173,8 @@ def _give_back(trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> N
     elif state == PaymentState.RELEASED:
         if leaving:
             move(pledge, PledgeState.WITHDRAWN, now=now, by=None, trip=trip)
+        elif _finished_too_late(pledge, payment):
+            notices.came_late(pledge, now)
     elif state not in {PaymentState.RELEASING, PaymentState.CAPTURING}:
         if not leaving and state in {PaymentState.CARD_SAVED, PaymentState.HELD}:
             notices.came_late(pledge, now)
@@ -175,10 +185,22 @@ def _refund_pending(payment: Payment) -> bool:
     return Refund.objects.filter(attempt__payment=payment).exclude(state=RefundState.SUCCEEDED).exists()
 
 
+def _finished_too_late(pledge: Pledge, payment: Payment) -> bool:
+    """Whether a card came in on the page, but only after the seats of the draft had been given up."""
+    given_up = StateChange.objects.filter(
+        subject=pledge.id, old=PledgeState.DRAFT, new__in=[PledgeState.EXPIRED, PledgeState.RELEASED]
+    )
+    return payment.checkouts.filter(state=CheckoutState.COMPLETE).exists() and given_up.exists()
+
+
 def _refund_all(pledge: Pledge, *, why: str, now: datetime) -> None:
     payment = locked_payment(payment_id_of(pledge))
-    if payment.refundable:
-        payments.refund(payment_id=payment.id, amount=payment.refundable, reason=why, now=now, by=None)
+    left = payments.left_to_refund(payment)
+    if left:
+        # What a dispute holds is with the bank: one such rider must not keep a trip from being called off. `follow`
+        # comes here again, and finds it won (then it is given back) or lost (then the bank has given it back).
+        with suppress(DisputeOpen):
+            payments.refund(payment_id=payment.id, amount=left, reason=why, now=now, by=None)
 
 
 def payment_id_of(pledge: Pledge) -> UUID:

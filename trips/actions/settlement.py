@@ -47,7 +47,9 @@ def _begin(trip: Trip, now: datetime) -> None:
         return
 
     backing = _backing(trip, now)
-    if any(payment is not None and payment.state == PaymentState.RELEASING for _pledge, payment in backing):
+    releasing = any(payment and payment.state == PaymentState.RELEASING for _pledge, payment in backing)
+    give_up_at = trip.decides_at + terms.slack(trip.decides_at, trip.departs_at, rules.current())
+    if releasing and now < give_up_at:
         return  # a hold of the last try is still being let go; the answer wakes us again
     ready = sum(pledge.seats for pledge, _payment in backing if pledge.state in _READY)
     # Early, only those count whose card is not in doubt, or the same refused card would start it over and over.

@@ -126,8 +126,17 @@ def set_off(*, trip_id: Any, now: datetime, by: User | None) -> Trip:
 
 @transaction.atomic
 def complete(*, trip_id: Any, now: datetime, by: User | None) -> Trip:
-    """Everybody is back: under way → completed. Twice is once. Raises `IllegalMove` from any other state."""
-    return _move(trip_id, TripState.COMPLETED, now=now, by=by)
+    """Everybody is back: under way → completed. Twice is once. Raises `IllegalMove` from any other state.
+
+    Who had not paid by then was not on the bus: their seats and cards are let go.
+    """
+    trip = _move(trip_id, TripState.COMPLETED, now=now, by=by)
+    for pledge in locked_pledges(trip, set(OCCUPYING) - set(backing.RODE)):
+        told = pledge.state != PledgeState.DRAFT
+        backing.let_go(trip=trip, pledge=pledge, now=now, why="over")
+        if told:
+            notices.dropped(pledge, now)
+    return trip
 
 
 @transaction.atomic

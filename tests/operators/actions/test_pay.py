@@ -16,9 +16,9 @@ from operators.models import Run
 from operators.states import RunState
 from payments import queries as money
 from payments.actions import checkouts, earnings, payees, payments
-from payments.models import Payee, Transfer
+from payments.models import Payee, Payment, Transfer
 from payments.sandbox import runtime
-from payments.states import TransferState
+from payments.states import PaymentState, TransferState
 from rally import clock
 from rally.models import Notice, User
 from rally.money import Money
@@ -165,6 +165,22 @@ def test_booking_waits_for_what_is_unknown_and_happens_once(
     assert run.booked_at is None
     for _twice in range(2):
         tasks.sweep_runs()
+    run.refresh_from_db()
+    assert run.booked_at is not None
+    assert Transfer.objects.count() == 2
+
+
+def test_booking_waits_for_a_rider_who_may_still_pay(world: World) -> None:
+    crew = ready()
+    run = settled_run(crew)
+    ben = Payment.objects.get(payer__name="Ben")
+    Payment.objects.filter(id=ben.id).update(state=PaymentState.DUE)
+    world.to(run.trip.departs_at)
+    drive(run, crew.driver.user)
+    assert run.booked_at is None
+
+    Payment.objects.filter(id=ben.id).update(state=PaymentState.PAID)
+    tasks.sweep_runs()
     run.refresh_from_db()
     assert run.booked_at is not None
     assert Transfer.objects.count() == 2

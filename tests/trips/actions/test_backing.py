@@ -7,15 +7,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 
-from payments.actions import payments
+from payments.actions import checkouts, payments
 from payments.models import Attempt, Checkout, Payment, Refund
 from payments.states import AttemptState, PaymentState
+from rally import clock
 from rally.models import Notice, User
 from rally.money import Money
 from tests.factories import pledges as make
+from tests.factories.payments import type_card
 from tests.factories.trips import proposed
-from trips.actions import backing, pledges, reminders, settlement
+from trips.actions import backing, pledges, reminders, settlement, trips
 from trips.actions.pledges import Passenger
 from trips.errors import AmountChanged, NotChangeable
 from trips.models import Pledge, Trip
@@ -147,6 +150,31 @@ def test_what_comes_late_goes_back(pledge: Pledge, now: datetime, ended: str, pa
         assert fresh(pledge).payment.state == PaymentState.RELEASED
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("ends", ["expired", "released"])
+def test_a_page_completed_too_late_is_answered(van: Trip, now: datetime, ends: str) -> None:
+    with time_machine.travel(now, tick=False) as wall:
+        late = make.draft(van, now=now)
+        to_pay = pledges.open_payment(pledge_id=late.id, now=now)
+        url = checkouts.go(
+            payment_id=to_pay.payment_id,
+            mode=to_pay.mode,
+            success_url="http://x/",
+            cancel_url="http://x/",
+            now=now,
+        )
+        wall.shift(timedelta(minutes=30))
+        type_card(url)
+        if ends == "expired":
+            wall.shift(timedelta(minutes=1))
+            backing.expire(pledge_id=late.id, now=clock.now())
+        else:
+            trips.cancel(trip_id=van.id, now=clock.now(), by=van.captain)
+
+    assert (fresh(late).state, fresh(late).payment.state) == (ends, PaymentState.RELEASED)
+    assert Notice.objects.get(recipient=late.rider).kind == "trips.came_late"
+
+
 @pytest.mark.parametrize(
     ("payment", "ends"), [(PaymentState.RELEASED, "withdrawn"), (PaymentState.REFUNDED, "refunded")]
 )
@@ -254,6 +282,16 @@ def test_waits_for_a_hold_that_is_still_being_let_go(pledge: Pledge, now: dateti
     settlement.settle(trip_id=pledge.trip_id, now=pledge.trip.decides_at)
 
     assert fresh(pledge.trip).state == TripState.GATHERING
+
+
+def test_a_hold_that_cannot_be_let_go_does_not_hold_up_the_trip_for_ever(
+    pledge: Pledge, now: datetime
+) -> None:
+    put(pledge, "backed", PaymentState.RELEASING)
+
+    settlement.settle(trip_id=pledge.trip_id, now=pledge.trip.decides_at + timedelta(hours=12))
+
+    assert fresh(pledge.trip).state == TripState.LAPSED
 
 
 def test_waits_for_an_answer_that_nobody_followed_yet(pledge: Pledge, now: datetime) -> None:

@@ -11,7 +11,9 @@ import pytest
 import time_machine
 from django.db import connection
 
-from payments.models import Attempt, Operation
+from payments.actions import sightings
+from payments.models import Attempt, Operation, Refund
+from payments.sandbox import runtime
 from payments.states import AttemptState, PaymentState
 from rally.models import Notice, StateChange
 from tests.factories import pledges as make
@@ -399,6 +401,47 @@ def test_staff_call_off_a_certain_trip_and_everybody_is_paid_back(van: Trip, now
 
     assert fresh(pledge).state == PledgeState.REFUNDED
     assert fresh(pledge.payment).refunded_minor == pledge.amount.minor
+
+
+def test_one_dispute_does_not_keep_a_trip_from_being_called_off(
+    van: Trip, at: Any, now: datetime, sam: Any
+) -> None:
+    make.bound(van, seats=14, now=now)
+    pledge, disputed = make.backed(van, seats=9, now=now), make.backed(van, seats=1, now=now)
+    dispute = runtime.current().open_dispute(Attempt.objects.get(payment=disputed.payment).charge)
+    sightings.look("dispute", dispute["id"], now=now)
+
+    trips.cancel(trip_id=van.id, now=now, by=sam)
+    tasks.settle_due()
+
+    assert (fresh(pledge).state, fresh(disputed).state) == ("refunded", "withdrawing")
+    assert not Refund.objects.filter(attempt__payment=disputed.payment).exists()
+
+    at.shift(timedelta(days=30))  # nobody answers: the dispute is lost, and the bank has given the money back
+    sightings.look("dispute", dispute["id"], now=now + timedelta(days=30))
+    tasks.settle_due()
+    assert fresh(disputed).state == "refunded"
+    assert not Refund.objects.filter(attempt__payment=disputed.payment).exists()
+
+
+def test_who_had_not_paid_when_the_bus_was_back_is_let_go(van: Trip, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    riding = make.backed(van, seats=9, now=now)
+    left = [make.backed(van, now=now) for _ in range(3)]
+    for pledge, state, payment in zip(
+        left,
+        [PledgeState.HELD, PledgeState.BACKED, PledgeState.PAYMENT_DUE],
+        [PaymentState.HELD, PaymentState.CARD_SAVED, PaymentState.DUE],
+        strict=True,
+    ):
+        Attempt.objects.filter(payment=pledge.payment).delete()
+        type(pledge.payment).objects.filter(id=pledge.payment_id).update(state=payment, captured_minor=0)
+        Pledge.objects.filter(id=pledge.id).update(state=state, card_asked_at=now, card_due_at=now)
+    trips.set_off(trip_id=van.id, now=now, by=None)
+
+    trips.complete(trip_id=van.id, now=now, by=None)
+
+    assert [fresh(each).state for each in [riding, *left]] == ["paid", "released", "released", "payment_due"]
 
 
 def test_an_event_that_does_not_take_place(van: Trip, now: datetime) -> None:
