@@ -8,15 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.postgres.search import TrigramWordSimilarity
 from django.db import connection, transaction
-from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet, Subquery, Value
+from django.db.models import (
+    BooleanField,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
 from django.db.models.functions import Coalesce, Greatest, Lower
 from django.db.models.lookups import LessThanOrEqual
 
+from rally import rules
 from rally.geo import Point, distance_km
 from rally.money import Money
 from trips.importing.names import fold
@@ -62,7 +74,7 @@ def events(
     before: datetime | None = None,
     partner: Partner | None = None,
 ) -> QuerySet[Event]:
-    """Events that take place, with venue and `forming`, the number of public trips that take riders.
+    """Events that take place, with venue, `forming`, the number of public trips that take riders, and `startable`.
 
     Best match first for words, else nearest first for `near`, else soonest first. Without `after` only what has not begun.
     """
@@ -80,12 +92,19 @@ def events(
     if words.strip():
         found = _alike(found, words)
         orders = ["-alike", *orders]
-    return found.annotate(forming=_forming(now)).order_by(*orders)
+    return found.annotate(forming=_forming(now), startable=_startable(now)).order_by(*orders)
 
 
 def any_events(*, now: datetime) -> QuerySet[Event]:
     """All events, past and cancelled ones too, with venue, partner and `forming`: for the page of one."""
     return Event.objects.select_related("venue", "partner").annotate(forming=_forming(now))
+
+
+def _startable(now: datetime) -> ExpressionWrapper:
+    """There is time to gather riders, at least from next door: the same hours as `proposals`, without the way there."""
+    numbers = rules.current()
+    ahead = timedelta(hours=numbers.propose_hours_before, minutes=numbers.arrive_minutes_before)
+    return ExpressionWrapper(Q(starts_at__gt=now + ahead), output_field=BooleanField())
 
 
 def _forming(now: datetime) -> Coalesce:

@@ -243,3 +243,10 @@ def test_a_slug_is_a_town_and_nonsense_is_none(season: None) -> None:
     assert finding.place_meant("qqqqqqq") is None
     assert len(finding.places("san")) == 8
     assert len(finding.places("san", limit=3)) == 3
+
+
+def test_a_bus_can_be_started_only_while_there_is_time() -> None:
+    """60 hours to gather riders and 90 minutes to be there early."""
+    for minutes, startable in ((29, False), (31, True)):
+        game = event(starts_at=NOW + timedelta(hours=61, minutes=minutes))
+        assert finding.events(now=NOW).get(pk=game.pk).startable is startable  # type: ignore[attr-defined]
