@@ -51,11 +51,10 @@ def test_modules_have_telling_names_and_say_what_is_in_them() -> None:
 
 
 def test_only_the_gateway_and_the_sandbox_know_stripe() -> None:
-    allowed = {ROOT / "payments" / "gateway.py"}
     found = [
         where(path, node.lineno)
         for path in modules()
-        if path not in allowed and "sandbox" not in path.parts
+        if not {"gateway", "sandbox"} & set(path.parts)
         for node in ast.walk(ast.parse(path.read_text()))
         if (isinstance(node, ast.Import) and any(name.name.split(".")[0] == "stripe" for name in node.names))
         or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "stripe")
@@ -74,7 +73,8 @@ def test_actions_are_told_the_time_and_never_ask_for_it() -> None:
 
 
 def test_time_comes_from_the_one_clock() -> None:
-    allowed = {ROOT / "rally" / "clock.py"}
+    # The clock itself, and the demo, which moves it.
+    allowed = {ROOT / "rally" / "clock.py", ROOT / "rally" / "demo" / "clock.py"}
     asked = [
         where(path, line)
         for path in modules()
@@ -85,12 +85,14 @@ def test_time_comes_from_the_one_clock() -> None:
     assert asked == []
 
 
-def test_public_actions_take_their_arguments_by_name() -> None:
+def test_actions_take_their_arguments_by_name() -> None:
+    # A thing and one more word about it read well without names; anything longer does not, nor does who acts.
     positional = [
         f"{path.relative_to(ROOT)}:{node.name}"
         for path in modules("actions/**/*.py")
         for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and len(node.args.args) > 1
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+        if len(node.args.args) > 2 or "by" in {one.arg for one in node.args.args}
     ]
     assert positional == []
 

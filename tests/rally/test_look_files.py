@@ -58,7 +58,7 @@ def test_nothing_is_inline(page: Path) -> None:
     assert not re.search(r"<style", source)
     assert not re.search(r"\son[a-z]+\s*=\s*[\"']", source)
     for attributes in re.findall(r"<script([^>]*)>", source):
-        assert "src=" in attributes or "application/json" in attributes
+        assert "src=" in attributes or "application/ld+json" in attributes or "application/json" in attributes
 
 
 @pytest.mark.parametrize("name", ["400.html", "403.html", "403_csrf.html", "404.html", "429.html"])
