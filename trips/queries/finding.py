@@ -100,7 +100,7 @@ def any_events(*, now: datetime) -> QuerySet[Event]:
     return Event.objects.select_related("venue", "partner").annotate(forming=_forming(now))
 
 
-def _startable(now: datetime) -> ExpressionWrapper:
+def _startable(now: datetime) -> ExpressionWrapper[Q]:
     """There is time to gather riders, at least from next door: the same hours as `proposals`, without the way there."""
     numbers = rules.current()
     ahead = timedelta(hours=numbers.propose_hours_before, minutes=numbers.arrive_minutes_before)
