@@ -86,12 +86,18 @@ def _advance(trip: Trip, now: datetime) -> None:
     for pledge, payment in backing:
         if payment is not None:
             money.carry_on(trip=trip, pledge=pledge, payment=payment, now=now)
-    if now < give_up_at and any(pledge.state == PledgeState.AUTHORIZING for pledge, _payment in backing):
+    unknown = any(
+        pledge.state == PledgeState.AUTHORIZING or _ran_out(payment, now) for pledge, payment in backing
+    )
+    if now < give_up_at and unknown:
         return
     held = sum(
         pledge.seats
         for pledge, payment in backing
-        if payment is not None and payment.state in SECURED and pledge.state == PledgeState.HELD
+        if pledge.state == PledgeState.HELD
+        and payment is not None
+        and payment.state in SECURED
+        and not _ran_out(payment, now)
     )
 
     if held >= trip.threshold and trip.has_bus:
@@ -102,6 +108,16 @@ def _advance(trip: Trip, now: datetime) -> None:
         _gather_again(trip, backing, now)
     else:
         _lapse(trip, backing, why="too_few_held" if held < trip.threshold else "no_bus", now=now)
+
+
+def _ran_out(payment: Payment | None, now: datetime) -> bool:
+    """A hold whose time is over and that nobody has looked at since; the sweep will, and asks the bank again."""
+    return (
+        payment is not None
+        and payment.state == PaymentState.HELD
+        and payment.hold_expires_at is not None
+        and payment.hold_expires_at <= now
+    )
 
 
 def _worth_waiting(trip: Trip, now: datetime) -> bool:

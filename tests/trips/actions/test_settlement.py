@@ -11,7 +11,7 @@ import pytest
 import time_machine
 from django.db import connection
 
-from payments.actions import sightings
+from payments.actions import sightings, sweeps
 from payments.models import Attempt, Operation, Refund
 from payments.sandbox import runtime
 from payments.states import AttemptState, PaymentState
@@ -112,6 +112,23 @@ def test_early_holds_just_count(van: Trip, at: Any) -> None:
 
     assert states(van) == ["paid"]
     assert Attempt.objects.filter(payment=pledge.payment).count() == 1
+
+
+def test_a_hold_that_ran_out_unseen_is_asked_for_again_first(van: Trip, at: Any) -> None:
+    near = van.decides_at - timedelta(days=2)
+    at.move_to(near)
+    pledge = make.backed(van, seats=9, now=near)
+    late = fresh(pledge.payment).hold_expires_at
+    Trip.objects.filter(id=van.id).update(decides_at=late)
+    at.move_to(late)  # every worker was asleep until now
+
+    make.bound(van, seats=14, now=late)
+    assert fresh(van).state == TripState.SETTLING
+    sweeps.check_holds(now=late)
+    tasks.settle_due()
+
+    assert (fresh(van).state, states(van)) == (TripState.CONFIRMED, ["paid"])
+    assert sorted(Attempt.objects.values_list("state", flat=True)) == ["canceled", "captured"]
 
 
 # --- it does not go
