@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import path
 from rest_framework.permissions import IsAuthenticated
@@ -162,6 +162,44 @@ def test_readyz_names_what_is_missing(client: Client, settings: Any) -> None:
     after = client.get("/readyz").json()
     assert after["worker"] == "ok"
     cache.clear()
+
+
+@pytest.mark.django_db
+def test_readyz_without_a_broker(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks.heartbeat()
+    monkeypatch.setenv("CELERY_BROKER_READ_URL", "redis://127.0.0.1:1/0")  # nobody listens there
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "not ready", "database": "ok", "broker": "missing", "worker": "ok"}
+
+
+@pytest.mark.django_db
+def test_readyz_without_a_database(client: Client) -> None:
+    def gone(*_statement: Any) -> None:
+        raise OperationalError("the server closed the connection unexpectedly")
+
+    with connection.execute_wrapper(gone):
+        ready, alive = client.get("/readyz"), client.get("/healthz")
+
+    assert (ready.status_code, ready.json()["database"]) == (503, "missing")
+    assert alive.status_code == 200  # or a broken database would restart every process again and again
+
+
+@pytest.mark.django_db
+def test_readyz_without_a_cache(client: Client, settings: Any) -> None:
+    tasks.heartbeat()
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": "redis://127.0.0.1:1",
+        }
+    }
+
+    answer = client.get("/readyz")
+
+    assert (answer.status_code, answer.json()["worker"]) == (503, "missing")
 
 
 def test_each_answer_carries_the_request_id(client: Client) -> None:

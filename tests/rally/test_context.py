@@ -1,0 +1,70 @@
+"""What every page is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.test import RequestFactory
+
+from operators.states import Role
+from rally.context import page
+from rally.models import User
+from tests.factories.operators import company, member, owner_of
+
+pytestmark = pytest.mark.django_db
+
+
+def areas(user: Any) -> set[str]:
+    """The areas offered to this person."""
+    request = RequestFactory().get("/")
+    request.user = user
+    return set(page(request)["areas"])
+
+
+def test_each_role_has_its_area(dee: User, otto: User, sam: User, max_: User) -> None:
+    operator = company()
+    member(operator, dee, role=Role.DRIVER)
+    member(operator, otto, role=Role.DISPATCHER)
+
+    assert areas(dee) == {"drive"}
+    assert areas(otto) == areas(owner_of(operator)) == {"operator"}
+    assert areas(sam) == {"desk"}
+    assert areas(max_) == areas(AnonymousUser()) == set()
+
+
+def test_who_does_two_things_has_both(otto: User) -> None:
+    member(company(), otto, role=Role.DISPATCHER)
+    member(company(), otto, role=Role.DRIVER)
+
+    assert areas(otto) == {"operator", "drive"}
+
+
+def test_who_left_has_none(dee: User) -> None:
+    one = member(company(), dee)
+    type(one).objects.filter(pk=one.pk).update(active=False)
+
+    assert areas(dee) == set()
+
+
+def test_a_page_of_an_error_knows_nobody(settings: Any) -> None:
+    request = RequestFactory().get("/")  # what failed may have failed before anybody was signed in
+
+    assert set(page(request)["areas"]) == set()
+
+
+def test_nothing_is_asked_for_areas_nobody_shows(dee: User, django_assert_num_queries: Any) -> None:
+    request = RequestFactory().get("/")
+    request.user = dee
+    with django_assert_num_queries(0):
+        told = page(request)
+    with django_assert_num_queries(1):
+        list(told["areas"])
+        list(told["areas"])
+
+
+def test_outside_the_demo_there_is_no_bar(settings: Any) -> None:
+    settings.DEMO = False
+
+    assert page(RequestFactory().get("/"))["demo"] is None
