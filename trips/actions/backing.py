@@ -132,6 +132,8 @@ def carry_on(*, trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> 
     ):
         payments.capture(payment_id=payment.id, amount=pledge.amount, now=now)
         move(pledge, PledgeState.CAPTURING, now=now, by=None, trip=trip)
+    elif trip.state == TripState.GATHERING and payment.state == PaymentState.HELD:
+        let_card_rest(trip=trip, pledge=pledge, now=now)  # the answer came after the decision was put off
 
 
 def let_go(*, trip: Trip, pledge: Pledge, now: datetime, why: str) -> None:

@@ -209,6 +209,14 @@ def test_only_holds_placed_for_the_decision_rest(pledge: Pledge, now: datetime) 
 # --- until when a card is waited for
 
 
+def test_a_hold_that_comes_after_the_decision_was_put_off_rests_too(pledge: Pledge, now: datetime) -> None:
+    put(pledge, "authorizing", PaymentState.HELD)
+
+    after = follow(pledge, now)
+
+    assert (after.state, fresh(pledge).payment.state) == ("backed", PaymentState.CARD_SAVED)
+
+
 def test_how_long_a_card_is_waited_for(pledge: Pledge, now: datetime) -> None:
     Pledge.objects.filter(id=pledge.id).update(state="held")
     Payment.objects.filter(id=pledge.payment_id).update(state=PaymentState.DECLINED)
