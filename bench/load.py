@@ -39,6 +39,14 @@ class Result:
     bytes: int = 0
     bodies: list[bytes] = field(default_factory=list)
 
+    def add(self, other: Result) -> None:
+        """This run and that one as one."""
+        self.seconds += other.seconds
+        self.statuses += other.statuses
+        self.times += other.times
+        self.bytes += other.bytes
+        self.bodies += other.bodies
+
     @property
     def per_second(self) -> float:
         """Answers a second."""

@@ -12,30 +12,46 @@ from trips.models import Pledge, Seat, Trip
 CLIENTS = 32
 SEATS = 1500
 RIDERS = 1800
+SLICE = 300
+ROUNDS = 3
 
 
 def measure() -> dict[str, Any]:
-    """Pledges a second up to the checkout address ÷ bare inserts a second; and that no seat was sold twice."""
+    """Pledges a second up to the checkout address ÷ bare inserts a second; and that no seat was sold twice.
+
+    Each round takes turns between the two in slices of `SLICE`, so that a slow moment of the machine hits both alike.
+    """
     tokens = market.riders(RIDERS)
     load.run([load.Ask("POST", "/bare/insert")] * 200, clients=CLIENTS)  # warm both processes
-    floors, ours, refused = [], [], 0
-    for _ in range(3):
-        floors.append(load.run([load.Ask("POST", "/bare/insert")] * RIDERS, clients=CLIENTS).per_second)
-        trip = market.trip(clock.now(), capacity=SEATS)
-        result = load.run([_pledge(trip, token) for token in tokens], clients=CLIENTS, keep_bodies=True)
-        _sold_exactly(trip, result)
-        refused += result.statuses[409]
-        ours.append((result.per_second, result.percentile(0.5), result.percentile(0.95)))
-    ratios = sorted(mine[0] / floor for mine, floor in zip(ours, floors, strict=True))
+    warm = market.trip(clock.now(), capacity=200)
+    load.run([_pledge(warm, token) for token in tokens[:200]], clients=CLIENTS)
+    rows = [_round(tokens) for _ in range(ROUNDS)]
+    rows.sort(key=lambda row: row["ratio"])
+    middle = rows[len(rows) // 2]
     return {
         "claim": "on-sale: pledges a second are at least 0.35 of bare inserts a second",
-        "floor_per_second": [round(floor, 1) for floor in floors],
-        "ours_per_second": [round(mine[0], 1) for mine in ours],
-        "ours_ms_p50_p95": [[round(mine[1], 1), round(mine[2], 1)] for mine in ours],
-        "full_answers_409": refused,
-        "ratio": round(ratios[1], 3),
+        "rounds": rows,
+        "ratio": middle["ratio"],
         "wanted": ">= 0.35",
-        "holds": ratios[1] >= 0.35,
+        "holds": middle["ratio"] >= 0.35,
+    }
+
+
+def _round(tokens: list[str]) -> dict[str, Any]:
+    trip = market.trip(clock.now(), capacity=SEATS)
+    floor, ours = load.Result(), load.Result()
+    for begin in range(0, RIDERS, SLICE):
+        floor.add(load.run([load.Ask("POST", "/bare/insert")] * SLICE, clients=CLIENTS))
+        asks = [_pledge(trip, token) for token in tokens[begin : begin + SLICE]]
+        ours.add(load.run(asks, clients=CLIENTS, keep_bodies=True))
+    _sold_exactly(trip, ours)
+    return {
+        "floor_per_second": round(floor.per_second, 1),
+        "ours_per_second": round(ours.per_second, 1),
+        "ratio": round(ours.per_second / floor.per_second, 3),
+        "floor_ms_p50_p95": [round(floor.percentile(share), 1) for share in (0.5, 0.95)],
+        "ours_ms_p50_p95": [round(ours.percentile(share), 1) for share in (0.5, 0.95)],
+        "full_answers_409": ours.statuses[409],
     }
 
 

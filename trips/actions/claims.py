@@ -28,6 +28,7 @@ _CLAIM = f"""
         WHERE id = %s AND seats_taken + %s <= capacity
           AND state = %s AND threshold = %s AND decides_at = %s AND departs_at = %s
           AND grace_ends_at IS NOT DISTINCT FROM %s
+          AND EXISTS (SELECT FROM trips_stop WHERE id = %s AND fare_minor = %s)
         FOR NO KEY UPDATE
     ), claimed AS (
         INSERT INTO trips_pledge
@@ -57,6 +58,7 @@ def claim(trip: Trip, pledge: Pledge, seats: Sequence[Seat], answer: GivenAnswer
             (
                 *(trip.id, pledge.seats),
                 *(trip.state, trip.threshold, trip.decides_at, trip.departs_at, trip.grace_ends_at),
+                *(pledge.stop_id, pledge.fare_minor),
                 json.dumps(_columns(pledge), default=str),
                 json.dumps([_columns(answer)] if answer else [], default=str),
                 json.dumps([_columns(seat) for seat in seats], default=str),

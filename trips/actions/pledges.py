@@ -113,6 +113,7 @@ def join(
     return _reserve(
         lambda: joining.by_code(code, stop, rider),
         words,
+        lately=joining.lately(code, stop),
         rider=rider,
         passengers=passengers,
         consented=consented,
@@ -125,6 +126,7 @@ def _reserve(
     look: Callable[[], Joining | None],
     words: Callable[[Stop], tuple[str, str]],
     *,
+    lately: Stop | None = None,
     rider: User,
     passengers: Sequence[Passenger],
     consented: bool,
@@ -133,39 +135,52 @@ def _reserve(
 ) -> Pledge:
     """Look without a lock, then claim by the one statement that looks again (`claims`).
 
-    Where it finds the trip changed, all of it is done once more behind the lock: that tells why not, or succeeds.
+    What was seen `lately` may be claimed on, never refused on. Where the claim finds the trip changed, all of it is done
+    once more behind the lock: that tells why not, or succeeds.
     """
-    seen = look()
     people = _checked(passengers, rules.current().max_seats_per_pledge)
     if not consented:
         raise ConsentMissing
-    if seen is None:
-        raise BadInput(_("This trip does not stop there."), field="stop")
 
-    def attempt(seen: Joining) -> Pledge | None:
-        trip = seen.stop.trip
-        check_open(trip, now)
-        if seen.rider_is_in:
-            raise AlreadyPledged
-        if trip.seats_left < len(people):
-            raise TripFull(left=trip.seats_left)
-
-        pledge = _draft(seen.stop, words(seen.stop), rider=rider, seats=len(people), now=now)
+    def take(stop: Stop) -> Pledge | None:
+        pledge = _draft(stop, words(stop), rider=rider, seats=len(people), now=now)
         seats = [
             Seat(pledge=pledge, position=position, name=person.name, needs=list(person.needs))
             for position, person in enumerate(people, start=1)
         ]
-        return pledge if claims.claim(trip, pledge, seats, answer(pledge)) else None
+        return pledge if claims.claim(stop.trip, pledge, seats, answer(pledge)) else None
 
-    pledge = attempt(seen)
+    def look_and_take(*, locked: bool) -> Pledge | None:
+        seen = look()
+        if seen is None:
+            raise BadInput(_("This trip does not stop there."), field="stop")
+        if locked:
+            locked_trip(seen.stop.trip_id)
+            seen = look() or seen
+        check_open(seen.stop.trip, now)
+        if seen.rider_is_in:
+            raise AlreadyPledged
+        if seen.stop.trip.seats_left < len(people):
+            raise TripFull(left=seen.stop.trip.seats_left)
+        return take(seen.stop)
+
+    pledge = take(lately) if lately is not None and _is_open(lately.trip, len(people), now) else None
+    pledge = pledge or look_and_take(locked=False)
     if pledge is None:
         with transaction.atomic():
-            locked_trip(seen.stop.trip_id)
-            again = look()
-            pledge = attempt(again) if again is not None else None
+            pledge = look_and_take(locked=True)
     if pledge is None:  # behind the trip's lock only a pledge of the same rider can still be in the way
         raise AlreadyPledged
     return pledge
+
+
+def _is_open(trip: Trip, seats: int, now: datetime) -> bool:
+    """Whether it took riders when it was read, and so many."""
+    try:
+        check_open(trip, now)
+    except PledgesClosed:
+        return False
+    return trip.seats_left >= seats
 
 
 def _draft(stop: Stop, words: tuple[str, str], *, rider: User, seats: int, now: datetime) -> Pledge:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from rally import rules
+from rally import clock, rules
 from rally.money import Money
 from rally.rules import Rules
 from rally.templatetags.look import local_time_zoned
@@ -128,10 +128,11 @@ def terms(trip: Trip, fares: Money | Sequence[Money], now: datetime) -> Terms:
     lines = _lines(
         instrument,
         threshold=trip.threshold,
-        decides=local_time_zoned(trip.decides_at, trip.event.venue),
+        decides_at=trip.decides_at,
+        zone=trip.event.venue.time_zone,
         price=_price(fares),
         ladder=tuple(tuple(step) for step in ladder),
-        language=get_language(),
+        read_in=(get_language(), clock.now().year),
     )
     return Terms(instrument=instrument, policy=ladder, version=CONSENT_VERSION, lines=lines)
 
@@ -141,10 +142,11 @@ def _lines(
     instrument: Instrument,
     *,
     threshold: int,
-    decides: str,
+    decides_at: datetime,
+    zone: str,
     price: str,
     ladder: Ladder,
-    language: str | None,  # noqa: ARG001 - tells one reader's words from another's
+    read_in: tuple[str | None, int],  # noqa: ARG001 - the language, and the year that a date need not name
 ) -> tuple[str, ...]:
     """The sentences. On a hot on-sale they are the same for everybody, so they are kept."""
     later = {
@@ -172,7 +174,7 @@ def _lines(
             "The amount is %(price)s for each seat I take, there and back, fees included. It can never become more."
         )
         % {"price": price},
-        later % {"threshold": threshold, "decides": decides},
+        later % {"threshold": threshold, "decides": local_time_zoned(decides_at, zone)},
         *(
             [_("If the bus becomes certain while I am paying, the same amount is charged at once.")]
             if instrument != Instrument.CHARGE
