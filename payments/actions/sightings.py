@@ -239,7 +239,7 @@ def refund(seen: words.RefundSeen, *, now: datetime) -> Refund | None:
 
 
 def _refund_of(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refund:
-    """The row of a refund: by its id, by the operation that asked for it, else a new one that imports it."""
+    """The row of a refund: by its id, by the operation that asked for it, by what is owed, else a new one."""
     known = Refund.objects.filter(attempt=attempt, refund=seen.id).first()
     if known is not None:
         return known
@@ -251,6 +251,22 @@ def _refund_of(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refun
             asked.refund = seen.id
             asked.save(update_fields=["refund"])
         return asked
+    owed = _owed(attempt, seen)
+    if owed is not None:
+        owed.refund = seen.id
+        if owed.state == RefundState.FAILED:
+            changes.move(
+                owed,
+                REFUND,
+                RefundState.PENDING,
+                now=now,
+                by=None,
+                why="made at the provider",
+                also=("refund",),
+            )
+        else:
+            owed.save(update_fields=["refund"])
+        return owed
     row = Refund.objects.create(
         attempt=attempt,
         reason=f"provider:{seen.id}"[:60],
@@ -262,6 +278,21 @@ def _refund_of(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refun
     sources, payee = bearers.of(attempt.payment, row, now)
     ledger.promised(row, sources=sources, payee=payee, now=now)
     return row
+
+
+def _owed(attempt: Attempt, seen: words.RefundSeen) -> Refund | None:
+    """The promise that a refund by hand keeps: one that failed, or one that can no longer be sent beside it."""
+    if seen.status == "failed":
+        return None
+    same = Refund.objects.filter(attempt=attempt, amount_minor=seen.amount).order_by("created_at")
+    failed = same.filter(state=RefundState.FAILED).first()
+    if failed is not None:
+        return failed
+    others = Refund.objects.filter(attempt=attempt).exclude(state=RefundState.FAILED)
+    promised = sum(others.values_list("amount_minor", flat=True))
+    if promised + seen.amount <= attempt.captured_minor:
+        return None  # there is room for both
+    return same.filter(state=RefundState.PENDING, refund="").first()
 
 
 # ---- transfers and payees

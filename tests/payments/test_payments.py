@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from payments import queries, signals
-from payments.actions import checkouts, payments
+from payments.actions import checkouts, inbox, payments
 from payments.errors import DisputeOpen, NothingToRefund, PaymentClosed
 from payments.models import Attempt, Checkout, LedgerTransfer, Operation, Payment, Refund
 from payments.sandbox.core import Sandbox
+from payments.sandbox.faults import Fault
 from payments.states import AttemptState, OperationState, PaymentState, RefundState
 from rally.models import StateChange, User
 from rally.money import MixedCurrencies, Money
@@ -317,6 +318,30 @@ def test_a_refund_made_by_hand_is_imported(sandbox: Sandbox, ana: User, time: Ti
     work(time)
     paid.refresh_from_db()
     assert paid.state == PaymentState.REFUNDED
+
+
+@pytest.mark.parametrize("quicker", [True, False])
+def test_what_is_owed_and_given_back_by_hand_is_owed_no_more(
+    sandbox: Sandbox, ana: User, time: Time, quicker: bool
+) -> None:
+    paid = bought(ana, time)
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "/v1/refunds", Fault.DROP_BEFORE)
+    refund = payments.refund(payment_id=paid.id, amount=usd(4200), reason="left", now=time(), by=None)
+    sandbox.refund_in_dashboard(paid.attempts.get().charge)
+    time.move(minutes=1)
+    if quicker:
+        work(time)  # ours is refused first
+    else:
+        inbox.poll(now=time())
+        inbox.read_due(now=time())
+        work(time)
+    work(time)
+    refund.refresh_from_db()
+    paid.refresh_from_db()
+    assert (refund.state, paid.state, Refund.objects.count()) == ("succeeded", PaymentState.REFUNDED, 1)
+    assert not queries.still_owed().exists()
+    assert (queries.balance("rider:refund_due"), queries.balance("rider:deposit")) == (0, 0)
 
 
 def test_nothing_is_refunded_while_the_bank_is_asked(sandbox: Sandbox, ana: User, time: Time) -> None:
