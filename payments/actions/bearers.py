@@ -13,7 +13,7 @@ from payments.states import TRANSFER, TransferState
 from rally import journal as changes
 
 
-def of(payment: Payment, refund: Refund, now: datetime) -> tuple[list[tuple[str, int]], Payee | None]:
+def of(*, payment: Payment, refund: Refund, now: datetime) -> tuple[list[tuple[str, int]], Payee | None]:
     """The accounts that a refund is taken from: the deposit; after the trip the operator's share, then our fee.
 
     A part that the payee bears is taken back here. Called once per refund, with the payment locked.

@@ -190,7 +190,7 @@ def refund(*, payment_id: UUID, amount: Money, reason: str, now: datetime, by: U
         attempt=attempt, reason=reason[:60], amount_minor=amount.minor, created_at=now
     )
     changes.begin(row, REFUND, now=now, by=by, why=reason)
-    sources, payee = bearers.of(payment, row, now)
+    sources, payee = bearers.of(payment=payment, refund=row, now=now)
     ledger.promised(row, sources=sources, payee=payee, now=now)
     standings.ask_for_refund(row, now=now)
     standings.follow(payment, now=now)

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from payments import gateway, locks, signals
 from payments.actions import bearers, journal, ledger, standings
@@ -252,7 +253,7 @@ def _refund_of(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refun
             asked.save(update_fields=["refund"])
         return asked
     owed = _owed(attempt, seen)
-    if owed is not None:
+    if owed is not None and owed.amount_minor == seen.amount:
         owed.refund = seen.id
         if owed.state == RefundState.FAILED:
             changes.move(
@@ -275,24 +276,27 @@ def _refund_of(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refun
         created_at=now,
     )
     changes.begin(row, REFUND, now=now, by=None, why="made at the provider")
-    sources, payee = bearers.of(attempt.payment, row, now)
+    if owed is not None:
+        owed.amount_minor -= seen.amount  # what was promised with it covers both
+        owed.save(update_fields=["amount_minor"])
+        return row
+    sources, payee = bearers.of(payment=attempt.payment, refund=row, now=now)
     ledger.promised(row, sources=sources, payee=payee, now=now)
     return row
 
 
 def _owed(attempt: Attempt, seen: words.RefundSeen) -> Refund | None:
-    """The promise that a refund by hand keeps: one that failed, or one that can no longer be sent beside it."""
+    """The promise that a refund by hand keeps, wholly or in part: the same sum again after ours failed, or one that
+    leaves no room for all that is promised."""
     if seen.status == "failed":
         return None
-    same = Refund.objects.filter(attempt=attempt, amount_minor=seen.amount).order_by("created_at")
-    failed = same.filter(state=RefundState.FAILED).first()
-    if failed is not None:
-        return failed
-    others = Refund.objects.filter(attempt=attempt).exclude(state=RefundState.FAILED)
-    promised = sum(others.values_list("amount_minor", flat=True))
-    if promised + seen.amount <= attempt.captured_minor:
-        return None  # there is room for both
-    return same.filter(state=RefundState.PENDING, refund="").first()
+    every = Refund.objects.filter(attempt=attempt)
+    again = every.filter(state=RefundState.FAILED, amount_minor=seen.amount).order_by("created_at").first()
+    promised = sum(every.values_list("amount_minor", flat=True))
+    if again is not None or promised + seen.amount <= attempt.captured_minor:
+        return again
+    open_ = Q(state=RefundState.FAILED) | Q(state=RefundState.PENDING, refund="")
+    return every.filter(open_, amount_minor__gte=seen.amount).order_by("amount_minor", "created_at").first()
 
 
 # ---- transfers and payees

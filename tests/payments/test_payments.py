@@ -344,6 +344,19 @@ def test_what_is_owed_and_given_back_by_hand_is_owed_no_more(
     assert (queries.balance("rider:refund_due"), queries.balance("rider:deposit")) == (0, 0)
 
 
+def test_a_part_given_back_by_hand_is_owed_no_more(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = bought(ana, time)
+    sandbox.refund_in_dashboard(paid.attempts.get().charge, 1200)
+    refund = payments.refund(payment_id=paid.id, amount=usd(4200), reason="left", now=time(), by=None)
+    work(time)
+    assert queries.balance("rider:refund_due") == 3000
+    assert [(each.id, each.amount_minor) for each in queries.still_owed()] == [(refund.id, 3000)]
+
+    payments.refund_again(refund_id=refund.id, now=time(), by=None)
+    paid.refresh_from_db()
+    assert (paid.state, queries.balance("rider:refund_due")) == (PaymentState.REFUNDED, 0)
+
+
 def test_nothing_is_refunded_while_the_bank_is_asked(sandbox: Sandbox, ana: User, time: Time) -> None:
     paid = bought(ana, time)
     sandbox.open_dispute(paid.attempts.get().charge)
