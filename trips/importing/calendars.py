@@ -64,7 +64,7 @@ def read(text: str, venues: Venues) -> Schedule:
 
 
 def _uid(part: Any) -> str:
-    uid = tidy(str(part.get("UID") or ""))
+    uid = tidy(str(_only(part, "UID") or ""))
     if not uid:
         raise BadRow("the UID is missing")
     if len(uid) > NUMBER:
@@ -75,8 +75,8 @@ def _uid(part: Any) -> str:
 def _event(part: Any, uid: str, line: int, venues: Venues) -> FoundEvent:
     if part.get("RRULE") is not None or part.get("RDATE") is not None:
         raise BadRow("it repeats; list each date as an event of its own")
-    name, home, away = _names(tidy(str(part.get("SUMMARY") or "")))
-    venue = venues.named(tidy(str(part.get("LOCATION") or "")))
+    name, home, away = _names(tidy(str(_only(part, "SUMMARY") or "")))
+    venue = venues.named(tidy(str(_only(part, "LOCATION") or "")))
     starts_at = _moment(part, "DTSTART", venue)
     if starts_at is None:
         raise BadRow("the start (DTSTART) is missing")
@@ -88,7 +88,7 @@ def _event(part: Any, uid: str, line: int, venues: Venues) -> FoundEvent:
         starts_at=clocks.sensible(starts_at),
         ends_at=_end(part, starts_at, venue),
         venue=venue,
-        cancelled=str(part.get("STATUS") or "").upper() == "CANCELLED",
+        cancelled=str(_only(part, "STATUS") or "").upper() == "CANCELLED",
         line=line,
     )
 
@@ -111,11 +111,9 @@ def _names(summary: str) -> tuple[str, str, str]:
 
 
 def _moment(part: Any, prop: str, venue: FoundVenue) -> datetime | None:
-    value = part.get(prop)
+    value = _only(part, prop)
     if value is None:
         return None
-    if isinstance(value, list):
-        raise BadRow(f"{prop} stands there more than once")
     moment = _value(value, prop)
     if isinstance(moment, date) and not isinstance(moment, datetime):
         raise BadRow(f"{prop} has a date but no time yet")
@@ -132,15 +130,23 @@ def _moment(part: Any, prop: str, venue: FoundVenue) -> datetime | None:
 
 def _end(part: Any, starts_at: datetime, venue: FoundVenue) -> datetime | None:
     """The end if the calendar tells one that can be: after the start, within a day."""
-    ends_at = _moment(part, "DTEND", venue) if part.get("DTEND") is not None else None
-    if ends_at is None and part.get("DURATION") is not None:
-        length = _value(part.get("DURATION"), "DURATION")
-        ends_at = starts_at + length if isinstance(length, timedelta) else None
-    if ends_at is None:
+    ends_at, lasts = _moment(part, "DTEND", venue), _only(part, "DURATION")
+    if ends_at is None and lasts is None:
         return None
-    if not timedelta(0) < ends_at - starts_at <= _LONGEST:
+    length = _value(lasts, "DURATION") if ends_at is None else ends_at - starts_at
+    if not isinstance(length, timedelta):
+        raise BadRow("DURATION is no length of time")
+    if not timedelta(0) < length <= _LONGEST:
         raise BadRow("it does not end within a day after its start")
-    return ends_at
+    return starts_at + length
+
+
+def _only(part: Any, name: str) -> Any:
+    """A property that an event has at most once (RFC 5545, 3.6.1), or `None`."""
+    value = part.get(name)
+    if isinstance(value, list):
+        raise BadRow(f"{name} stands there more than once")
+    return value
 
 
 def _value(prop: Any, name: str) -> Any:

@@ -131,6 +131,7 @@ def test_the_end_is_taken_if_told() -> None:
         ({"DTSTART": ":19261213T180000Z"}, "the year 1926 cannot be right"),
         ({"DTEND": ":20261213T170000Z"}, "it does not end within a day after its start"),
         ({"DTEND": ":20261215T180000Z"}, "it does not end within a day after its start"),
+        ({"DURATION": ":P9999999D"}, "it does not end within a day after its start"),
         ({"UID": None}, "the UID is missing"),
         ({"UID": "x" * 201}, "the UID has more than 200"),
         ({"SUMMARY": None}, "the name (SUMMARY) is missing"),
@@ -142,12 +143,37 @@ def test_the_end_is_taken_if_told() -> None:
         ({"LOCATION": "Lambo Field"}, "did you mean “Lambeau Field”?"),
         ({"LOCATION": None}, "the venue is missing"),
         ({"RRULE": "FREQ=WEEKLY"}, "it repeats"),
+        ({"DTSTART": ";VALUE=TIME:180000"}, "DTSTART is no date with a time"),
+        ({"DTEND": ";VALUE=PERIOD:20261213T180000Z/PT3H"}, "DTEND is no date with a time"),
+        ({"DURATION": ";VALUE=DATE:20261213"}, "DURATION is no length of time"),
+        ({"DTSTART": ";TZID=Asia/Tokyo:00010101T000000"}, "in Asia/Tokyo is no date that we can use"),
+        ({"DTSTART": ":99991231T235959"}, "in America/Chicago is no date that we can use"),
     ],
 )
 def test_a_bad_event_is_named_with_its_line(props: dict[str, str | None], says: str) -> None:
     said = problem(**props)
     assert said.startswith("line 4: ")
     assert says in said
+
+
+@pytest.mark.parametrize(
+    ("name", "second"),
+    [
+        ("UID", "g2@league.example"),
+        ("SUMMARY", "Winter Carnival"),
+        ("LOCATION", "Lambeau Field"),
+        ("STATUS", "CONFIRMED"),
+        ("DTSTART", "20261214T180000Z"),
+        ("DTEND", "20261214T180000Z"),
+        ("DURATION", "PT2H"),
+    ],
+)
+def test_what_is_said_twice_is_not_guessed(name: str, second: str) -> None:
+    first = {"STATUS": "CANCELLED", "DTEND": "20261213T210000Z", "DURATION": "PT3H"}.get(name)
+    event = vevent(**({name: first} if first else {})) + f"\r\n{name}:{second}"
+    found = read(event)
+    assert found.events == []
+    assert str(found.problems[0]) == f"line 4: {name} stands there more than once"
 
 
 def test_one_uid_twice() -> None:
