@@ -191,10 +191,19 @@ def _trips_of(event: Event, different: Sequence[str]) -> tuple[str, ...]:
 
 
 def _free_codes(events: Sequence[Event]) -> None:
-    """Give another code to events whose code is taken."""
-    while taken := set(
+    """Give another code to events whose code is taken, by an event that we have or by another new one."""
+    while clashing := _clashing(events):
+        for event in clashing:
+            event.code = codes.short()
+
+
+def _clashing(events: Sequence[Event]) -> list[Event]:
+    taken = set(
         Event.objects.filter(code__in=[event.code for event in events]).values_list("code", flat=True)
-    ):
-        for event in events:
-            if event.code in taken:
-                event.code = codes.short()
+    )
+    clashing = []
+    for event in events:
+        if event.code in taken:
+            clashing.append(event)
+        taken.add(event.code)
+    return clashing

@@ -158,11 +158,13 @@ def test_known_venues_are_what_a_reader_needs() -> None:
 
 
 def test_a_code_that_is_taken_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken = event(code="AAAAAA", source_id="other")
-    drawn = iter(["AAAAAA", "BBBBBB"])
+    event(code="AAAAAA", source_id="other")
+    # Taken by an event that we have; free; taken by the one before; and, drawn again, taken and free.
+    drawn = iter(["AAAAAA", "BBBBBB", "BBBBBB", "CCCCCC", "AAAAAA", "DDDDDD"])
     monkeypatch.setattr(events.codes, "short", lambda: next(drawn))
-    take_in(found())
-    assert Event.objects.exclude(pk=taken.pk).get().code == "BBBBBB"
+    take_in(found("1"), found("2"), found("3"))
+    given = Event.objects.filter(source="nfl").values_list("source_id", "code")
+    assert sorted(given) == [("1", "CCCCCC"), ("2", "BBBBBB"), ("3", "DDDDDD")]
 
 
 def test_a_name_without_letters_still_has_an_address() -> None:
