@@ -195,6 +195,15 @@ def test_the_same_trip_twice_is_refused_while_it_has_seats(cleo: User, ben: User
     assert Trip.objects.filter(captain=cleo).count() == 4
 
 
+def test_a_code_that_is_taken_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = proposed()
+    drawn = iter([first.code, first.code, "BBBBBB"])
+    monkeypatch.setattr(proposals.codes, "short", lambda: next(drawn))
+    game = first.event  # another event would draw a code of its own
+    assert proposed(to=game).code == "BBBBBB"
+    assert Trip.objects.filter(code=first.code).get() == first
+
+
 def test_planning_saves_nothing(now: datetime) -> None:
     plan = proposals.plan(event=events.event(), vehicle_class="mini", stops=[stop()], threshold=None, now=now)
     assert (plan.quote.threshold, plan.quote.seats) == (14, 28)

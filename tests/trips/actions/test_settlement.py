@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection
+from django.db import connection, transaction
 
-from payments.actions import sightings, sweeps
-from payments.models import Attempt, Operation, Refund
+from payments.actions import payments, sightings, sweeps
+from payments.models import Attempt, Operation, Payment, Refund
 from payments.sandbox import runtime
 from payments.states import AttemptState, PaymentState
 from rally.models import Notice, StateChange
@@ -102,6 +102,32 @@ def test_settling_again_changes_nothing(van: Trip, now: datetime) -> None:
     assert (Operation.objects.count(), StateChange.objects.count(), Notice.objects.count()) == before
 
 
+def test_seats_nobody_paid_for_yet_do_not_count_and_are_told_nothing(van: Trip, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    undecided = make.draft(van, seats=2, now=now)  # has not been at the checkout: there is no payment
+    make.backed(van, seats=8, now=now)
+    assert fresh(van).state == TripState.GATHERING
+
+    make.backed(van, seats=1, now=now)
+
+    assert (fresh(van).state, fresh(van).seats_funded, fresh(van).seats_taken) == ("confirmed", 9, 11)
+    assert states(van) == ["draft", "paid", "paid"]
+    assert not Notice.objects.filter(recipient=undecided.rider).exists()
+    assert make.pay(undecided, now=now).state == PledgeState.PAID
+
+
+def test_money_that_went_unseen_is_not_counted(van: Trip, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    good = make.backed(van, seats=5, now=now)
+    poor = make.backed(van, seats=4, card=SAVES_THEN_DECLINES, now=now)
+    Payment.objects.filter(id=good.payment_id).update(state=PaymentState.RELEASED)  # and its news was lost
+
+    settle(van, now)
+
+    assert (fresh(good).state, fresh(poor).state) == ("released", "needs_card")
+    assert (fresh(van).state, fresh(van).seats_taken) == ("gathering", 4)
+
+
 def test_early_holds_just_count(van: Trip, at: Any) -> None:
     near = van.decides_at - timedelta(days=2)
     at.move_to(near)
@@ -165,6 +191,18 @@ def test_lapses_without_a_bus(van: Trip, at: Any, now: datetime) -> None:
     settle(van, van.decides_at)
 
     assert (fresh(van).state, fresh(van).why_ended) == ("lapsed", "no_bus")
+
+
+def test_who_never_gave_a_card_hears_nothing_of_the_end(van: Trip, at: Any, now: datetime) -> None:
+    almost = van.decides_at - timedelta(minutes=5)
+    at.move_to(almost)
+    undecided = make.draft(van, seats=2, now=almost)
+
+    at.move_to(van.decides_at)
+    settle(van, van.decides_at)
+
+    assert (fresh(van).state, fresh(undecided).state, fresh(van).seats_taken) == ("lapsed", "released", 0)
+    assert [notice.recipient for notice in Notice.objects.all()] == [van.captain]
 
 
 def test_waits_for_a_rider_who_is_at_the_checkout(van: Trip, at: Any, now: datetime) -> None:
@@ -380,13 +418,14 @@ def test_a_smaller_bus_lowers_the_capacity(van: Trip, now: datetime) -> None:
 
 def test_another_bus_on_a_certain_trip_is_told(van: Trip, at: Any, now: datetime) -> None:
     make.bound(van, seats=14, now=now)
-    make.backed(van, seats=9, now=now)
+    mine = make.backed(van, seats=9, now=now)
+    make.draft(van, now=now)  # tells nobody: whoever it is may never come
     trips.unbind_bus(trip_id=van.id, now=now, by=None)
 
     trips.bind_bus(trip_id=van.id, seats=14, operator_name="Other Lines", now=now, by=None)
 
     assert fresh(van).state == TripState.CONFIRMED
-    assert Notice.objects.filter(kind="trips.run_changed").count() == 1
+    assert Notice.objects.get(kind="trips.run_changed").recipient == mine.rider
 
 
 def test_the_captain_calls_it_off(van: Trip, now: datetime) -> None:
@@ -398,6 +437,42 @@ def test_the_captain_calls_it_off(van: Trip, now: datetime) -> None:
     assert fresh(van).state == TripState.CANCELLED
     assert (fresh(pledge).state, fresh(pledge.payment).state) == ("released", PaymentState.RELEASED)
     assert Notice.objects.filter(kind="trips.cancelled").count() == 1
+
+
+def test_seats_without_a_payment_are_freed_when_it_is_called_off(van: Trip, now: datetime) -> None:
+    undecided = make.draft(van, seats=2, now=now)
+
+    trips.cancel(trip_id=van.id, now=now, by=van.captain)
+
+    assert (fresh(undecided).state, fresh(van).seats_taken) == ("released", 0)
+    assert not Notice.objects.filter(recipient=undecided.rider).exists()
+
+
+def test_what_was_given_back_by_hand_is_not_given_back_again(van: Trip, now: datetime, sam: Any) -> None:
+    make.bound(van, seats=14, now=now)
+    pledge = make.backed(van, seats=9, now=now)
+    with transaction.atomic():  # the bank has not been asked when the trip is called off
+        payments.refund(payment_id=pledge.payment_id, amount=pledge.amount, reason="by hand", now=now, by=sam)
+        trips.cancel(trip_id=van.id, now=now, by=sam)
+
+    assert Refund.objects.get().amount_minor == pledge.amount.minor
+    assert (fresh(pledge).state, fresh(pledge.payment).refunded_minor) == ("refunded", pledge.amount.minor)
+
+
+def test_who_had_not_paid_when_the_bus_is_back_was_not_on_it(van: Trip, at: Any, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    poor = make.backed(van, seats=2, card=SAVES_THEN_DECLINES, now=now)
+    rode = make.backed(van, seats=9, now=now)
+    late = make.draft(van, now=now)
+    trips.set_off(trip_id=van.id, now=van.departs_at, by=None)
+
+    for _twice in range(2):
+        trips.complete(trip_id=van.id, now=van.returns_at, by=None)
+
+    assert [fresh(one).state for one in (rode, late, poor)] == ["paid", "released", "released"]
+    told = Notice.objects.filter(kind="trips.dropped")
+    assert [notice.recipient for notice in told] == [poor.rider]
+    assert fresh(van).seats_taken == 9
 
 
 def test_nobody_else_calls_it_off(van: Trip, now: datetime, max_: Any) -> None:
