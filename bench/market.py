@@ -85,9 +85,10 @@ def country(trips: int, seed: int = 1) -> None:
         cursor.execute("DROP INDEX IF EXISTS stop_earth_findable")
     for begin in range(0, trips, 10_000):
         batch, stops = [], []
-        for _ in range(begin, min(begin + 10_000, trips)):
+        for number in range(begin, min(begin + 10_000, trips)):
             name, latitude, longitude = rng.choice(cities)
             made = _trip(game, captain, now, 56, origin=name)
+            made.code = f"B{number:07}"  # of half a million codes drawn by chance, some are drawn twice
             made.departs_at += timedelta(minutes=rng.randrange(0, 60))
             batch.append(made)
             stops.append(
