@@ -69,7 +69,7 @@ def make_pledge(request: HttpRequest, code: str) -> HttpResponse:
     do = request.POST.get("do", "take")
     if do != "take":
         return _other_lines(request, trip, stops, people, do)
-    if limited := too_often(request, "pledge", most=30, minutes=10):
+    if limited := too_often(request, "pledge", most=60, minutes=10):
         return limited
     valid, people_valid = form.is_valid(), people.is_valid()
     shown = _terms(trip, stops, clock.now())
