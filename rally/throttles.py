@@ -60,5 +60,6 @@ class GuessRate(Rate):
 
 def _rate(scope: str) -> tuple[int, int]:
     """`600/min` as 600 requests in 60 seconds."""
-    most, _slash, period = api_settings.DEFAULT_THROTTLE_RATES[scope].partition("/")
+    rate = str(api_settings.DEFAULT_THROTTLE_RATES[scope])
+    most, _slash, period = rate.partition("/")
     return int(most), _SECONDS[period[0]]

@@ -15,301 +15,765 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('payments', '0001_initial'),
+        ("payments", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Partner',
+            name="Partner",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100)),
-                ('slug', models.SlugField(max_length=60, unique=True)),
-                ('website', models.URLField(blank=True)),
-                ('members', models.ManyToManyField(blank=True, related_name='partners', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("slug", models.SlugField(max_length=60, unique=True)),
+                ("website", models.URLField(blank=True)),
+                (
+                    "members",
+                    models.ManyToManyField(blank=True, related_name="partners", to=settings.AUTH_USER_MODEL),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('code', models.CharField(default=rally.codes.short, max_length=12, unique=True)),
-                ('slug', models.SlugField(max_length=140)),
-                ('name', models.CharField(max_length=160)),
-                ('category', models.CharField(default='sport', max_length=40)),
-                ('home', models.CharField(blank=True, max_length=80)),
-                ('away', models.CharField(blank=True, max_length=80)),
-                ('starts_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField(help_text='expected')),
-                ('state', models.CharField(choices=[('scheduled', 'Scheduled'), ('cancelled', 'Cancelled')], default='scheduled', max_length=10)),
-                ('source', models.CharField(help_text="the feed it came from, or 'rider'", max_length=60)),
-                ('source_id', models.CharField(help_text='its number or UID in that feed', max_length=200)),
-                ('search_text', models.TextField(help_text='lower-case words people search by: name, teams, venue, city')),
-                ('partner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='trips.partner')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("code", models.CharField(default=rally.codes.short, max_length=12, unique=True)),
+                ("slug", models.SlugField(max_length=140)),
+                ("name", models.CharField(max_length=160)),
+                ("category", models.CharField(default="sport", max_length=40)),
+                ("home", models.CharField(blank=True, max_length=80)),
+                ("away", models.CharField(blank=True, max_length=80)),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField(help_text="expected")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("scheduled", "Scheduled"), ("cancelled", "Cancelled")],
+                        default="scheduled",
+                        max_length=10,
+                    ),
+                ),
+                ("source", models.CharField(help_text="the feed it came from, or 'rider'", max_length=60)),
+                ("source_id", models.CharField(help_text="its number or UID in that feed", max_length=200)),
+                (
+                    "search_text",
+                    models.TextField(help_text="lower-case words people search by: name, teams, venue, city"),
+                ),
+                (
+                    "partner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="events",
+                        to="trips.partner",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Place',
+            name="Place",
             fields=[
-                ('id', models.PositiveIntegerField(help_text='GeoNames id', primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100)),
-                ('state', models.CharField(help_text='US state, two letters', max_length=2)),
-                ('slug', models.SlugField(max_length=120, unique=True)),
-                ('latitude', models.FloatField()),
-                ('longitude', models.FloatField()),
-                ('population', models.PositiveIntegerField()),
-                ('time_zone', models.CharField(max_length=64)),
+                (
+                    "id",
+                    models.PositiveIntegerField(help_text="GeoNames id", primary_key=True, serialize=False),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("state", models.CharField(help_text="US state, two letters", max_length=2)),
+                ("slug", models.SlugField(max_length=120, unique=True)),
+                ("latitude", models.FloatField()),
+                ("longitude", models.FloatField()),
+                ("population", models.PositiveIntegerField()),
+                ("time_zone", models.CharField(max_length=64)),
             ],
             options={
-                'indexes': [django.contrib.postgres.indexes.GistIndex(trips.models.fields.Earth('latitude', 'longitude'), name='place_earth'), django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Lower('name'), 'gin_trgm_ops'), name='place_name_trgm')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('latitude__range', (-90, 90)), ('longitude__range', (-180, 180))), name='place_on_earth')],
+                "indexes": [
+                    django.contrib.postgres.indexes.GistIndex(
+                        trips.models.fields.Earth("latitude", "longitude"), name="place_earth"
+                    ),
+                    django.contrib.postgres.indexes.GinIndex(
+                        django.contrib.postgres.indexes.OpClass(
+                            django.db.models.functions.text.Lower("name"), "gin_trgm_ops"
+                        ),
+                        name="place_name_trgm",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("latitude__range", (-90, 90)), ("longitude__range", (-180, 180))),
+                        name="place_on_earth",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Trip',
+            name="Trip",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('code', models.CharField(default=rally.codes.short, max_length=12, unique=True)),
-                ('state', models.CharField(choices=[('gathering', 'Gathering riders'), ('settling', 'Checking the cards'), ('confirmed', 'It runs'), ('under_way', 'Under way'), ('completed', 'Completed'), ('closed', 'Closed'), ('lapsed', 'Did not run'), ('cancelled', 'Cancelled')], default='gathering', max_length=12)),
-                ('visibility', models.CharField(choices=[('public', 'Everybody finds it'), ('link', 'Only who has the link')], default='public', max_length=8)),
-                ('vehicle_class', models.CharField(choices=[('coach', 'Coach, 56 seats'), ('mini', 'Mini-coach, 28 seats'), ('van', 'Van, 14 seats')], max_length=8)),
-                ('capacity', models.PositiveSmallIntegerField(validators=[django.core.validators.MinValueValidator(1)])),
-                ('threshold', models.PositiveSmallIntegerField(help_text='seats whose money must be held before it runs')),
-                ('origin', models.CharField(help_text='the town it starts from, as in the title', max_length=120)),
-                ('decides_at', models.DateTimeField()),
-                ('departs_at', models.DateTimeField(help_text='from the first stop')),
-                ('arrives_at', models.DateTimeField(help_text='at the venue')),
-                ('leaves_at', models.DateTimeField(help_text='from the venue, after the event')),
-                ('returns_at', models.DateTimeField(help_text='at the first stop')),
-                ('distance_km', models.PositiveIntegerField(help_text='by road, one way, first stop to venue')),
-                ('drive_minutes', models.PositiveIntegerField(help_text='one way, stops included')),
-                ('currency', models.CharField(default='USD', max_length=3)),
-                ('cost_minor', models.PositiveIntegerField(help_text="what the bus costs, without the platform's part")),
-                ('cost_parts', models.JSONField(help_text='call-out, distance, duty, platform in minor units: why this price')),
-                ('platform_percent', models.PositiveSmallIntegerField(help_text='on top of the cost; fixed when proposed')),
-                ('seats_taken', models.PositiveSmallIntegerField(default=0, editable=False)),
-                ('seats_pledged', models.PositiveSmallIntegerField(default=0, editable=False)),
-                ('seats_funded', models.PositiveSmallIntegerField(default=0, editable=False)),
-                ('seats_supplied', models.PositiveSmallIntegerField(default=0, editable=False, help_text='seats of the runs that operators committed; 0 = no bus yet')),
-                ('operator_name', models.CharField(blank=True, editable=False, help_text='who drives, for display', max_length=120)),
-                ('settling_since', models.DateTimeField(editable=False, null=True)),
-                ('grace_ends_at', models.DateTimeField(editable=False, null=True)),
-                ('decided_at', models.DateTimeField(editable=False, help_text='when it was confirmed, lapsed or cancelled', null=True)),
-                ('why_ended', models.CharField(blank=True, editable=False, help_text='code of the reason it lapsed', max_length=40)),
-                ('created_at', models.DateTimeField()),
-                ('captain', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='captained_trips', to=settings.AUTH_USER_MODEL)),
-                ('event', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='trips', to='trips.event')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("code", models.CharField(default=rally.codes.short, max_length=12, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("gathering", "Gathering riders"),
+                            ("settling", "Checking the cards"),
+                            ("confirmed", "It runs"),
+                            ("under_way", "Under way"),
+                            ("completed", "Completed"),
+                            ("closed", "Closed"),
+                            ("lapsed", "Did not run"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="gathering",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "visibility",
+                    models.CharField(
+                        choices=[("public", "Everybody finds it"), ("link", "Only who has the link")],
+                        default="public",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "vehicle_class",
+                    models.CharField(
+                        choices=[
+                            ("coach", "Coach, 56 seats"),
+                            ("mini", "Mini-coach, 28 seats"),
+                            ("van", "Van, 14 seats"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "capacity",
+                    models.PositiveSmallIntegerField(
+                        validators=[django.core.validators.MinValueValidator(1)]
+                    ),
+                ),
+                (
+                    "threshold",
+                    models.PositiveSmallIntegerField(
+                        help_text="seats whose money must be held before it runs"
+                    ),
+                ),
+                (
+                    "origin",
+                    models.CharField(help_text="the town it starts from, as in the title", max_length=120),
+                ),
+                ("decides_at", models.DateTimeField()),
+                ("departs_at", models.DateTimeField(help_text="from the first stop")),
+                ("arrives_at", models.DateTimeField(help_text="at the venue")),
+                ("leaves_at", models.DateTimeField(help_text="from the venue, after the event")),
+                ("returns_at", models.DateTimeField(help_text="at the first stop")),
+                (
+                    "distance_km",
+                    models.PositiveIntegerField(help_text="by road, one way, first stop to venue"),
+                ),
+                ("drive_minutes", models.PositiveIntegerField(help_text="one way, stops included")),
+                ("currency", models.CharField(default="USD", max_length=3)),
+                (
+                    "cost_minor",
+                    models.PositiveIntegerField(help_text="what the bus costs, without the platform's part"),
+                ),
+                (
+                    "cost_parts",
+                    models.JSONField(
+                        help_text="call-out, distance, duty, platform in minor units: why this price"
+                    ),
+                ),
+                (
+                    "platform_percent",
+                    models.PositiveSmallIntegerField(help_text="on top of the cost; fixed when proposed"),
+                ),
+                ("seats_taken", models.PositiveSmallIntegerField(default=0, editable=False)),
+                ("seats_pledged", models.PositiveSmallIntegerField(default=0, editable=False)),
+                ("seats_funded", models.PositiveSmallIntegerField(default=0, editable=False)),
+                (
+                    "seats_supplied",
+                    models.PositiveSmallIntegerField(
+                        default=0,
+                        editable=False,
+                        help_text="seats of the runs that operators committed; 0 = no bus yet",
+                    ),
+                ),
+                (
+                    "operator_name",
+                    models.CharField(
+                        blank=True, editable=False, help_text="who drives, for display", max_length=120
+                    ),
+                ),
+                ("settling_since", models.DateTimeField(editable=False, null=True)),
+                ("grace_ends_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "decided_at",
+                    models.DateTimeField(
+                        editable=False, help_text="when it was confirmed, lapsed or cancelled", null=True
+                    ),
+                ),
+                (
+                    "why_ended",
+                    models.CharField(
+                        blank=True, editable=False, help_text="code of the reason it lapsed", max_length=40
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                (
+                    "captain",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="captained_trips",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="trips", to="trips.event"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Stop',
+            name="Stop",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('position', models.PositiveSmallIntegerField(help_text='1 is where the bus starts')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('address', models.CharField(blank=True, max_length=200, verbose_name='address')),
-                ('latitude', models.FloatField()),
-                ('longitude', models.FloatField()),
-                ('time_zone', models.CharField(max_length=64)),
-                ('departs_at', models.DateTimeField(help_text='outbound')),
-                ('returns_at', models.DateTimeField(help_text='on the way back')),
-                ('km_to_venue', models.PositiveIntegerField()),
-                ('fare_minor', models.PositiveIntegerField(help_text="one seat, there and back, in the trip's currency")),
-                ('findable', models.BooleanField(default=True, editable=False, help_text="kept by a trigger on the trip's state")),
-                ('trip', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='stops', to='trips.trip')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("position", models.PositiveSmallIntegerField(help_text="1 is where the bus starts")),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                ("address", models.CharField(blank=True, max_length=200, verbose_name="address")),
+                ("latitude", models.FloatField()),
+                ("longitude", models.FloatField()),
+                ("time_zone", models.CharField(max_length=64)),
+                ("departs_at", models.DateTimeField(help_text="outbound")),
+                ("returns_at", models.DateTimeField(help_text="on the way back")),
+                ("km_to_venue", models.PositiveIntegerField()),
+                (
+                    "fare_minor",
+                    models.PositiveIntegerField(help_text="one seat, there and back, in the trip's currency"),
+                ),
+                (
+                    "findable",
+                    models.BooleanField(
+                        default=True, editable=False, help_text="kept by a trigger on the trip's state"
+                    ),
+                ),
+                (
+                    "trip",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="stops", to="trips.trip"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position'],
+                "ordering": ["position"],
             },
         ),
         migrations.CreateModel(
-            name='Pledge',
+            name="Pledge",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('code', models.CharField(default=rally.codes.long, max_length=12, unique=True)),
-                ('state', models.CharField(choices=[('draft', 'Waiting for your card'), ('backed', 'Card saved'), ('authorizing', 'Checking your card'), ('held', 'Money held'), ('capturing', 'Paying'), ('paid', 'Paid'), ('needs_card', 'Your card needs you'), ('payment_due', 'Payment due'), ('withdrawing', 'Leaving'), ('expired', 'Not completed'), ('withdrawn', 'Withdrawn'), ('released', 'Released'), ('refunded', 'Refunded')], default='draft', max_length=12)),
-                ('seats', models.PositiveSmallIntegerField(validators=[django.core.validators.MinValueValidator(1)])),
-                ('fare_minor', models.PositiveIntegerField(help_text='agreed price of one seat; never more is taken')),
-                ('currency', models.CharField(default='USD', max_length=3)),
-                ('instrument', models.CharField(choices=[('saved_card', 'Saved Card'), ('hold', 'Hold'), ('charge', 'Charge')], max_length=10)),
-                ('consent_text', models.TextField(help_text='word for word what the rider agreed to')),
-                ('consent_version', models.CharField(max_length=20)),
-                ('consented_at', models.DateTimeField()),
-                ('policy', models.JSONField(help_text='the refund ladder agreed to: [[hours before departure, percent], …]')),
-                ('reserved_until', models.DateTimeField(help_text='a draft loses its seats after this')),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('payment', models.OneToOneField(help_text='from the moment the rider goes to pay', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.payment')),
-                ('rider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pledges', to=settings.AUTH_USER_MODEL)),
-                ('stop', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pledges', to='trips.stop')),
-                ('trip', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pledges', to='trips.trip')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("code", models.CharField(default=rally.codes.long, max_length=12, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Waiting for your card"),
+                            ("backed", "Card saved"),
+                            ("authorizing", "Checking your card"),
+                            ("held", "Money held"),
+                            ("capturing", "Paying"),
+                            ("paid", "Paid"),
+                            ("needs_card", "Your card needs you"),
+                            ("payment_due", "Payment due"),
+                            ("withdrawing", "Leaving"),
+                            ("expired", "Not completed"),
+                            ("withdrawn", "Withdrawn"),
+                            ("released", "Released"),
+                            ("refunded", "Refunded"),
+                        ],
+                        default="draft",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "seats",
+                    models.PositiveSmallIntegerField(
+                        validators=[django.core.validators.MinValueValidator(1)]
+                    ),
+                ),
+                (
+                    "fare_minor",
+                    models.PositiveIntegerField(help_text="agreed price of one seat; never more is taken"),
+                ),
+                ("currency", models.CharField(default="USD", max_length=3)),
+                (
+                    "instrument",
+                    models.CharField(
+                        choices=[("saved_card", "Saved Card"), ("hold", "Hold"), ("charge", "Charge")],
+                        max_length=10,
+                    ),
+                ),
+                ("consent_text", models.TextField(help_text="word for word what the rider agreed to")),
+                ("consent_version", models.CharField(max_length=20)),
+                ("consented_at", models.DateTimeField()),
+                (
+                    "policy",
+                    models.JSONField(
+                        help_text="the refund ladder agreed to: [[hours before departure, percent], …]"
+                    ),
+                ),
+                ("reserved_until", models.DateTimeField(help_text="a draft loses its seats after this")),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "payment",
+                    models.OneToOneField(
+                        help_text="from the moment the rider goes to pay",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payments.payment",
+                    ),
+                ),
+                (
+                    "rider",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="pledges",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "stop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="pledges", to="trips.stop"
+                    ),
+                ),
+                (
+                    "trip",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="pledges", to="trips.trip"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Venue',
+            name="Venue",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120)),
-                ('city', models.CharField(max_length=80)),
-                ('state', models.CharField(blank=True, max_length=60)),
-                ('latitude', models.FloatField()),
-                ('longitude', models.FloatField()),
-                ('time_zone', models.CharField(max_length=64)),
-                ('capacity', models.PositiveIntegerField(blank=True, null=True)),
-                ('coach_stop', models.CharField(blank=True, max_length=200, verbose_name='where coaches stop')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("city", models.CharField(max_length=80)),
+                ("state", models.CharField(blank=True, max_length=60)),
+                ("latitude", models.FloatField()),
+                ("longitude", models.FloatField()),
+                ("time_zone", models.CharField(max_length=64)),
+                ("capacity", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "coach_stop",
+                    models.CharField(blank=True, max_length=200, verbose_name="where coaches stop"),
+                ),
             ],
             options={
-                'indexes': [django.contrib.postgres.indexes.GistIndex(trips.models.fields.Earth('latitude', 'longitude'), name='venue_earth')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('latitude__range', (-90, 90)), ('longitude__range', (-180, 180))), name='venue_on_earth'), models.UniqueConstraint(models.F('name'), models.F('city'), name='venue_once')],
+                "indexes": [
+                    django.contrib.postgres.indexes.GistIndex(
+                        trips.models.fields.Earth("latitude", "longitude"), name="venue_earth"
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("latitude__range", (-90, 90)), ("longitude__range", (-180, 180))),
+                        name="venue_on_earth",
+                    ),
+                    models.UniqueConstraint(models.F("name"), models.F("city"), name="venue_once"),
+                ],
             },
         ),
         migrations.AddField(
-            model_name='event',
-            name='venue',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='events', to='trips.venue'),
+            model_name="event",
+            name="venue",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="events", to="trips.venue"
+            ),
         ),
         migrations.CreateModel(
-            name='Seat',
+            name="Seat",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('position', models.PositiveSmallIntegerField()),
-                ('name', models.CharField(max_length=80)),
-                ('needs', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('wheelchair', 'Space for a wheelchair'), ('step_free', 'Step-free boarding'), ('companion', 'A seat beside a companion'), ('guide_dog', 'Room for a guide dog'), ('child_seat', 'A child seat')], max_length=20), blank=True, default=list, size=None)),
-                ('code', models.CharField(default=rally.codes.secret, max_length=20, unique=True)),
-                ('holder', models.ForeignKey(help_text='whom the seat was handed to, if not the rider', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='handed_seats', to=settings.AUTH_USER_MODEL)),
-                ('pledge', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='passengers', to='trips.pledge')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("position", models.PositiveSmallIntegerField()),
+                ("name", models.CharField(max_length=80)),
+                (
+                    "needs",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("wheelchair", "Space for a wheelchair"),
+                                ("step_free", "Step-free boarding"),
+                                ("companion", "A seat beside a companion"),
+                                ("guide_dog", "Room for a guide dog"),
+                                ("child_seat", "A child seat"),
+                            ],
+                            max_length=20,
+                        ),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                ("code", models.CharField(default=rally.codes.secret, max_length=20, unique=True)),
+                (
+                    "holder",
+                    models.ForeignKey(
+                        help_text="whom the seat was handed to, if not the rider",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="handed_seats",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "pledge",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="passengers",
+                        to="trips.pledge",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position'],
-                'constraints': [models.UniqueConstraint(fields=('pledge', 'position'), name='seat_position_once'), models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='seat_has_name')],
+                "ordering": ["position"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("pledge", "position"), name="seat_position_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("name", ""), _negated=True), name="seat_has_name"
+                    ),
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='trip',
-            index=models.Index(condition=models.Q(('state__in', ['gathering', 'settling'])), fields=['decides_at'], name='trip_due'),
+            model_name="trip",
+            index=models.Index(
+                condition=models.Q(("state__in", ["gathering", "settling"])),
+                fields=["decides_at"],
+                name="trip_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='trip',
-            index=models.Index(condition=models.Q(('state__in', ['gathering', 'confirmed'])), fields=['departs_at'], name='trip_departs'),
+            model_name="trip",
+            index=models.Index(
+                condition=models.Q(("state__in", ["gathering", "confirmed"])),
+                fields=["departs_at"],
+                name="trip_departs",
+            ),
         ),
         migrations.AddIndex(
-            model_name='trip',
-            index=models.Index(fields=['event', 'state'], name='trip_event_state'),
+            model_name="trip",
+            index=models.Index(fields=["event", "state"], name="trip_event_state"),
         ),
         migrations.AddConstraint(
-            model_name='trip',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['cancelled', 'closed', 'completed', 'confirmed', 'gathering', 'lapsed', 'settling', 'under_way'])), name='trip_state_known'),
+            model_name="trip",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "cancelled",
+                            "closed",
+                            "completed",
+                            "confirmed",
+                            "gathering",
+                            "lapsed",
+                            "settling",
+                            "under_way",
+                        ],
+                    )
+                ),
+                name="trip_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='trip',
-            constraint=models.CheckConstraint(condition=models.Q(('seats_taken__gte', 0), ('seats_taken__lte', models.F('capacity'))), name='trip_never_oversold'),
+            model_name="trip",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("seats_taken__gte", 0), ("seats_taken__lte", models.F("capacity"))),
+                name="trip_never_oversold",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='trip',
-            constraint=models.CheckConstraint(condition=models.Q(('threshold__gte', 1), ('threshold__lte', models.F('capacity'))), name='trip_threshold_fits'),
+            model_name="trip",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("threshold__gte", 1), ("threshold__lte", models.F("capacity"))),
+                name="trip_threshold_fits",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='trip',
-            constraint=models.CheckConstraint(condition=models.Q(('decides_at__lt', models.F('departs_at')), ('departs_at__lt', models.F('arrives_at')), ('arrives_at__lt', models.F('leaves_at')), ('leaves_at__lt', models.F('returns_at'))), name='trip_times_in_order'),
+            model_name="trip",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("decides_at__lt", models.F("departs_at")),
+                    ("departs_at__lt", models.F("arrives_at")),
+                    ("arrives_at__lt", models.F("leaves_at")),
+                    ("leaves_at__lt", models.F("returns_at")),
+                ),
+                name="trip_times_in_order",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='trip',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['confirmed', 'under_way']), _negated=True), ('decided_at__isnull', False), _connector='OR'), name='trip_confirmed_has_bus'),
+            model_name="trip",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["confirmed", "under_way"]), _negated=True),
+                    ("decided_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="trip_confirmed_has_bus",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='trip',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'settling'), _negated=True), models.Q(('grace_ends_at__isnull', False), ('settling_since__isnull', False)), _connector='OR'), name='trip_settling_has_times'),
+            model_name="trip",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "settling"), _negated=True),
+                    models.Q(("grace_ends_at__isnull", False), ("settling_since__isnull", False)),
+                    _connector="OR",
+                ),
+                name="trip_settling_has_times",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='trip',
-            trigger=pgtrigger.compiler.Trigger(name='trip_forming_stops', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state") OR OLD."visibility" IS DISTINCT FROM (NEW."visibility"))', func="\n                    UPDATE trips_stop SET findable =\n                        (NEW.state IN ('gathering', 'confirmed') AND NEW.visibility = 'public')\n                    WHERE trip_id = NEW.id;\n                    RETURN NULL;\n                ", hash='8d251c48a640600cdfa63cebd43f60d9d1d487a8', operation='UPDATE', pgid='pgtrigger_trip_forming_stops_097a9', table='trips_trip', when='AFTER')),
+            model_name="trip",
+            trigger=pgtrigger.compiler.Trigger(
+                name="trip_forming_stops",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state") OR OLD."visibility" IS DISTINCT FROM (NEW."visibility"))',
+                    func="\n                    UPDATE trips_stop SET findable =\n                        (NEW.state IN ('gathering', 'confirmed') AND NEW.visibility = 'public')\n                    WHERE trip_id = NEW.id;\n                    RETURN NULL;\n                ",
+                    hash="8d251c48a640600cdfa63cebd43f60d9d1d487a8",
+                    operation="UPDATE",
+                    pgid="pgtrigger_trip_forming_stops_097a9",
+                    table="trips_trip",
+                    when="AFTER",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='trip',
-            trigger=pgtrigger.compiler.Trigger(name='trip_news', sql=pgtrigger.compiler.UpsertTriggerSql(func="PERFORM pg_notify('rally_news', 'trip:' || NEW.code); RETURN NULL;", hash='9a9a361525ca0d2d742f6be56ac398997f4a9503', operation='UPDATE', pgid='pgtrigger_trip_news_a0bf5', table='trips_trip', when='AFTER')),
+            model_name="trip",
+            trigger=pgtrigger.compiler.Trigger(
+                name="trip_news",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="PERFORM pg_notify('rally_news', 'trip:' || NEW.code); RETURN NULL;",
+                    hash="9a9a361525ca0d2d742f6be56ac398997f4a9503",
+                    operation="UPDATE",
+                    pgid="pgtrigger_trip_news_a0bf5",
+                    table="trips_trip",
+                    when="AFTER",
+                ),
+            ),
         ),
         migrations.AddIndex(
-            model_name='stop',
-            index=django.contrib.postgres.indexes.GistIndex(trips.models.fields.Earth('latitude', 'longitude'), condition=models.Q(('findable', True)), name='stop_earth_findable'),
+            model_name="stop",
+            index=django.contrib.postgres.indexes.GistIndex(
+                trips.models.fields.Earth("latitude", "longitude"),
+                condition=models.Q(("findable", True)),
+                name="stop_earth_findable",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stop',
-            constraint=models.UniqueConstraint(fields=('trip', 'position'), name='stop_position_once'),
+            model_name="stop",
+            constraint=models.UniqueConstraint(fields=("trip", "position"), name="stop_position_once"),
         ),
         migrations.AddConstraint(
-            model_name='stop',
-            constraint=models.CheckConstraint(condition=models.Q(('latitude__range', (-90, 90)), ('longitude__range', (-180, 180))), name='stop_on_earth'),
+            model_name="stop",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("latitude__range", (-90, 90)), ("longitude__range", (-180, 180))),
+                name="stop_on_earth",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stop',
-            constraint=models.CheckConstraint(condition=models.Q(('fare_minor__gt', 0)), name='stop_fare_positive'),
+            model_name="stop",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("fare_minor__gt", 0)), name="stop_fare_positive"
+            ),
         ),
         migrations.AddIndex(
-            model_name='pledge',
-            index=models.Index(fields=['trip', 'state'], name='pledge_trip_state'),
+            model_name="pledge",
+            index=models.Index(fields=["trip", "state"], name="pledge_trip_state"),
         ),
         migrations.AddIndex(
-            model_name='pledge',
-            index=models.Index(fields=['rider', '-created_at'], name='pledge_rider'),
+            model_name="pledge",
+            index=models.Index(fields=["rider", "-created_at"], name="pledge_rider"),
         ),
         migrations.AddIndex(
-            model_name='pledge',
-            index=models.Index(condition=models.Q(('state', 'draft')), fields=['reserved_until'], name='pledge_draft_due'),
+            model_name="pledge",
+            index=models.Index(
+                condition=models.Q(("state", "draft")), fields=["reserved_until"], name="pledge_draft_due"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pledge',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['authorizing', 'backed', 'capturing', 'draft', 'expired', 'held', 'needs_card', 'paid', 'payment_due', 'refunded', 'released', 'withdrawing', 'withdrawn'])), name='pledge_state_known'),
+            model_name="pledge",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "authorizing",
+                            "backed",
+                            "capturing",
+                            "draft",
+                            "expired",
+                            "held",
+                            "needs_card",
+                            "paid",
+                            "payment_due",
+                            "refunded",
+                            "released",
+                            "withdrawing",
+                            "withdrawn",
+                        ],
+                    )
+                ),
+                name="pledge_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pledge',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['draft', 'backed', 'authorizing', 'held', 'capturing', 'paid', 'needs_card', 'payment_due'])), fields=('rider', 'trip'), name='pledge_one_live_per_rider'),
+            model_name="pledge",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "draft",
+                            "backed",
+                            "authorizing",
+                            "held",
+                            "capturing",
+                            "paid",
+                            "needs_card",
+                            "payment_due",
+                        ],
+                    )
+                ),
+                fields=("rider", "trip"),
+                name="pledge_one_live_per_rider",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pledge',
-            constraint=models.CheckConstraint(condition=models.Q(('seats__gte', 1)), name='pledge_seats_positive'),
+            model_name="pledge",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("seats__gte", 1)), name="pledge_seats_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pledge',
-            constraint=models.CheckConstraint(condition=models.Q(('fare_minor__gt', 0)), name='pledge_fare_positive'),
+            model_name="pledge",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("fare_minor__gt", 0)), name="pledge_fare_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pledge',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'expired', 'withdrawn', 'released']), ('payment__isnull', False), _connector='OR'), name='pledge_backed_has_payment'),
+            model_name="pledge",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("state__in", ["draft", "expired", "withdrawn", "released"]),
+                    ("payment__isnull", False),
+                    _connector="OR",
+                ),
+                name="pledge_backed_has_payment",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='pledge',
-            trigger=pgtrigger.compiler.Trigger(name='pledge_counts_seats', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n    DECLARE\n        taken integer := 0; pledged integer := 0; funded integer := 0; which uuid;\n    BEGIN\n        IF TG_OP <> 'INSERT' THEN\n            which := OLD.trip_id;\n            IF OLD.state IN ('draft', 'backed', 'authorizing', 'held', 'capturing', 'paid', 'needs_card', 'payment_due') THEN taken := taken - OLD.seats; END IF;\n            IF OLD.state IN ('backed', 'authorizing', 'held', 'capturing', 'paid', 'needs_card', 'payment_due') THEN pledged := pledged - OLD.seats; END IF;\n            IF OLD.state IN ('held', 'capturing', 'paid') THEN funded := funded - OLD.seats; END IF;\n        END IF;\n        IF TG_OP <> 'DELETE' THEN\n            which := NEW.trip_id;\n            IF NEW.state IN ('draft', 'backed', 'authorizing', 'held', 'capturing', 'paid', 'needs_card', 'payment_due') THEN taken := taken + NEW.seats; END IF;\n            IF NEW.state IN ('backed', 'authorizing', 'held', 'capturing', 'paid', 'needs_card', 'payment_due') THEN pledged := pledged + NEW.seats; END IF;\n            IF NEW.state IN ('held', 'capturing', 'paid') THEN funded := funded + NEW.seats; END IF;\n        END IF;\n        IF taken <> 0 OR pledged <> 0 OR funded <> 0 THEN\n            UPDATE trips_trip SET seats_taken = seats_taken + taken,\n                seats_pledged = seats_pledged + pledged, seats_funded = seats_funded + funded\n            WHERE id = which;\n        END IF;\n        RETURN NULL;\n    END;\n", hash='35fbc1e910eb9849a5e34ebbdb162f6320a59d7d', operation='INSERT OR DELETE OR UPDATE', pgid='pgtrigger_pledge_counts_seats_730af', table='trips_pledge', when='AFTER')),
+            model_name="pledge",
+            trigger=pgtrigger.compiler.Trigger(
+                name="pledge_counts_seats",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="\n    DECLARE\n        taken integer := 0; pledged integer := 0; funded integer := 0; which uuid;\n    BEGIN\n        IF TG_OP <> 'INSERT' THEN\n            which := OLD.trip_id;\n            IF OLD.state IN ('draft', 'backed', 'authorizing', 'held', 'capturing', 'paid', 'needs_card', 'payment_due') THEN taken := taken - OLD.seats; END IF;\n            IF OLD.state IN ('backed', 'authorizing', 'held', 'capturing', 'paid', 'needs_card', 'payment_due') THEN pledged := pledged - OLD.seats; END IF;\n            IF OLD.state IN ('held', 'capturing', 'paid') THEN funded := funded - OLD.seats; END IF;\n        END IF;\n        IF TG_OP <> 'DELETE' THEN\n            which := NEW.trip_id;\n            IF NEW.state IN ('draft', 'backed', 'authorizing', 'held', 'capturing', 'paid', 'needs_card', 'payment_due') THEN taken := taken + NEW.seats; END IF;\n            IF NEW.state IN ('backed', 'authorizing', 'held', 'capturing', 'paid', 'needs_card', 'payment_due') THEN pledged := pledged + NEW.seats; END IF;\n            IF NEW.state IN ('held', 'capturing', 'paid') THEN funded := funded + NEW.seats; END IF;\n        END IF;\n        IF taken <> 0 OR pledged <> 0 OR funded <> 0 THEN\n            UPDATE trips_trip SET seats_taken = seats_taken + taken,\n                seats_pledged = seats_pledged + pledged, seats_funded = seats_funded + funded\n            WHERE id = which;\n        END IF;\n        RETURN NULL;\n    END;\n",
+                    hash="35fbc1e910eb9849a5e34ebbdb162f6320a59d7d",
+                    operation="INSERT OR DELETE OR UPDATE",
+                    pgid="pgtrigger_pledge_counts_seats_730af",
+                    table="trips_pledge",
+                    when="AFTER",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='pledge',
-            trigger=pgtrigger.compiler.Trigger(name='pledge_keeps_consent', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."trip_id" IS DISTINCT FROM (NEW."trip_id"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='1a80542d8653d4f1c7e7cb6f8f143042daf4d25c', operation='UPDATE', pgid='pgtrigger_pledge_keeps_consent_df244', table='trips_pledge', when='BEFORE')),
+            model_name="pledge",
+            trigger=pgtrigger.compiler.Trigger(
+                name="pledge_keeps_consent",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."trip_id" IS DISTINCT FROM (NEW."trip_id"))',
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
+                    hash="1a80542d8653d4f1c7e7cb6f8f143042daf4d25c",
+                    operation="UPDATE",
+                    pgid="pgtrigger_pledge_keeps_consent_df244",
+                    table="trips_pledge",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['starts_at'], name='event_starts'),
+            model_name="event",
+            index=models.Index(fields=["starts_at"], name="event_starts"),
         ),
         migrations.AddIndex(
-            model_name='event',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass('search_text', 'gin_trgm_ops'), name='event_search_trgm'),
+            model_name="event",
+            index=django.contrib.postgres.indexes.GinIndex(
+                django.contrib.postgres.indexes.OpClass("search_text", "gin_trgm_ops"),
+                name="event_search_trgm",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.UniqueConstraint(fields=('source', 'source_id'), name='event_once_per_source'),
+            model_name="event",
+            constraint=models.UniqueConstraint(fields=("source", "source_id"), name="event_once_per_source"),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='event_ends_after_start'),
+            model_name="event",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ends_at__gt", models.F("starts_at"))), name="event_ends_after_start"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['scheduled', 'cancelled'])), name='event_state_known'),
+            model_name="event",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["scheduled", "cancelled"])), name="event_state_known"
+            ),
         ),
     ]

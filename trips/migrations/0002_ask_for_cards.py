@@ -5,44 +5,58 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payments', '0002_initial'),
-        ('trips', '0001_initial'),
+        ("payments", "0002_initial"),
+        ("trips", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='pledge',
-            name='card_asked_at',
+            model_name="pledge",
+            name="card_asked_at",
             field=models.DateTimeField(help_text="since when the rider's card needs them", null=True),
         ),
         migrations.AddField(
-            model_name='pledge',
-            name='card_due_at',
-            field=models.DateTimeField(help_text='when we give up waiting for the card', null=True),
+            model_name="pledge",
+            name="card_due_at",
+            field=models.DateTimeField(help_text="when we give up waiting for the card", null=True),
         ),
         migrations.AddField(
-            model_name='trip',
-            name='told_passes_at',
-            field=models.DateTimeField(editable=False, help_text='boarding passes were sent', null=True),
+            model_name="trip",
+            name="told_passes_at",
+            field=models.DateTimeField(editable=False, help_text="boarding passes were sent", null=True),
         ),
         migrations.AddField(
-            model_name='trip',
-            name='told_tentative_at',
-            field=models.DateTimeField(editable=False, help_text='seats still needed: riders were told', null=True),
+            model_name="trip",
+            name="told_tentative_at",
+            field=models.DateTimeField(
+                editable=False, help_text="seats still needed: riders were told", null=True
+            ),
         ),
         migrations.AddIndex(
-            model_name='pledge',
-            index=models.Index(condition=models.Q(('state__in', ['needs_card', 'payment_due'])), fields=['card_due_at'], name='pledge_card_due'),
+            model_name="pledge",
+            index=models.Index(
+                condition=models.Q(("state__in", ["needs_card", "payment_due"])),
+                fields=["card_due_at"],
+                name="pledge_card_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='pledge',
-            index=models.Index(condition=models.Q(('state', 'withdrawing')), fields=['trip'], name='pledge_leaving'),
+            model_name="pledge",
+            index=models.Index(
+                condition=models.Q(("state", "withdrawing")), fields=["trip"], name="pledge_leaving"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pledge',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['needs_card', 'payment_due']), _negated=True), models.Q(('card_asked_at__isnull', False), ('card_due_at__isnull', False)), _connector='OR'), name='pledge_card_needed_has_times'),
+            model_name="pledge",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["needs_card", "payment_due"]), _negated=True),
+                    models.Q(("card_asked_at__isnull", False), ("card_due_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="pledge_card_needed_has_times",
+            ),
         ),
     ]
