@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import shutil
@@ -21,9 +22,6 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_
 
 from rally.demo import clock
 from tests.journeys.world import World
-
-#: Playwright's own loop runs in this thread, and Django would refuse its database here.
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 900}
@@ -66,16 +64,23 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
-    """The driver, one for each test process."""
-    with sync_playwright() as driver:
-        yield driver
+    """The driver, one for each module: its loop runs in this thread for as long as it lives.
+
+    Tests that come after in the same process have async views of their own, which refuse to run inside another loop.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # or Django refuses its database beside that loop
+        with sync_playwright() as driver:
+            yield driver
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        asyncio.get_running_loop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    """One browser for all journeys of this process."""
+    """One browser for all journeys of a module."""
     started = playwright.chromium.launch(executable_path=chromium(), args=list(SWITCHES))
     yield started
     started.close()
