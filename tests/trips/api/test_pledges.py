@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
 from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
@@ -163,3 +165,53 @@ def test_withdraw(van: Trip, ana: User, now: datetime) -> None:
 
     assert (first.status_code, second.status_code) == (200, 200)
     assert second.json()["state"] == "withdrawn"
+
+
+def test_nobody_is_refused_on_what_was_read_a_moment_ago(
+    van: Trip, ana: User, ben: User, now: datetime
+) -> None:
+    """The first call leaves a reading behind; the second, within the same second, meets a trip that has changed."""
+    stop = van.stops.get()
+    assert join(program(ana), van, passengers=[{"name": f"P{n}"} for n in range(10)]).status_code == 201
+    make.draft(van, seats=4, now=now)
+
+    full = join(program(ben), van)
+    assert (full.status_code, full.json()["code"]) == (409, "trip_full")
+    Pledge.objects.exclude(rider=ana).update(state="expired")
+    again = join(program(ben), van)
+    assert (again.status_code, again.json()["state"]) == (201, "draft")
+    assert join(program(ben), van).json()["code"] == "already_pledged"
+    Trip.objects.filter(id=van.id).update(state="lapsed", decided_at=now)
+    assert join(program(ben), van, stop=str(stop.id)).json()["code"] == "pledges_closed"
+
+
+def test_the_words_are_those_of_the_trip_that_was_claimed(
+    van: Trip, ana: User, ben: User, now: datetime
+) -> None:
+    first = join(program(ana), van).json()["consent_text"]
+    Trip.objects.filter(id=van.id).update(state="confirmed", decided_at=now)
+    second = join(program(ben), van).json()["consent_text"]
+
+    assert "charges nothing today" in first
+    assert "my card is charged now" in second
+    assert Pledge.objects.get(rider=ben).consent_text == second
+
+
+def test_one_key_at_once_is_one_pledge(van: Trip, ana: User) -> None:
+    gate, answers = threading.Barrier(5), []
+
+    def call() -> None:
+        client = program(ana)
+        gate.wait()
+        answers.append(join(client, van, key="k1"))
+        connection.close()
+
+    program(ana)
+    threads = [threading.Thread(target=call) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer.status_code for answer in answers] == [201] * 5
+    assert all(answer.json() == answers[0].json() for answer in answers)
+    assert Pledge.objects.count() == 1

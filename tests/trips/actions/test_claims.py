@@ -1,0 +1,133 @@
+"""The one statement that takes seats: what makes it say no, and what it leaves then."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from rally.models import GivenAnswer, User
+from tests.factories import pledges as make
+from tests.factories.people import person
+from tests.factories.trips import proposed
+from trips.actions import claims, pledges
+from trips.models import Pledge, Seat, Stop, Trip
+from trips.states import TripState, VehicleClass
+
+
+@pytest.fixture
+def van(db: None, now: datetime) -> Trip:
+    """A van for 14."""
+    return proposed(vehicle_class=VehicleClass.VAN, now=now)
+
+
+def planned(trip: Trip, rider: User, now: datetime, seats: int = 1) -> tuple[Pledge, list[Seat]]:
+    """A pledge and its seats as they would be written."""
+    stop = Stop.objects.select_related("trip").get(trip=trip, position=1)
+    pledge = pledges._draft(stop, ("I agree.", "test"), rider=rider, seats=seats, now=now)
+    return pledge, [
+        Seat(pledge=pledge, position=n, name=f"P{n}", needs=["wheelchair"]) for n in range(1, seats + 1)
+    ]
+
+
+def test_writes_every_column(van: Trip, ana: User, now: datetime) -> None:
+    pledge, seats = planned(van, ana, now, seats=2)
+    answer = GivenAnswer(
+        user=ana, key="k", fingerprint="f", status=201, body={"a": ["ü", None]}, created_at=now
+    )
+
+    assert claims.claim(van, pledge, seats, answer)
+
+    for row in (pledge, *seats, answer):
+        kept = type(row).objects.get(pk=row.pk)
+        assert {field.attname: getattr(kept, field.attname) for field in row._meta.concrete_fields} == {
+            field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields
+        }
+    assert Trip.objects.get(id=van.id).seats_taken == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": TripState.SETTLING, "settling_since": "now", "grace_ends_at": "now"},
+        {"threshold": 10},
+        {"decides_at": "hour less"},
+        {"capacity": 9},
+        {"fare_minor": 1},
+        {},
+    ],
+)
+def test_says_no_to_what_has_changed(van: Trip, ana: User, now: datetime, change: dict[str, Any]) -> None:
+    """Each is something the rider was told, or room; the last change is none."""
+    pledge, seats = planned(van, ana, now, seats=10)
+    known = {"now": now, "hour less": van.decides_at - timedelta(hours=1)}
+    values = {name: known.get(value, value) for name, value in change.items()}
+    (Stop if "fare_minor" in values else Trip).objects.update(**values) if values else None
+
+    assert claims.claim(van, pledge, seats) == (not change)
+
+    assert Pledge.objects.count() == (0 if change else 1)
+    assert Seat.objects.count() == (0 if change else 10)
+
+
+def test_says_no_to_who_is_in(van: Trip, ana: User, now: datetime) -> None:
+    make.draft(van, ana, now=now)
+
+    assert not claims.claim(van, *planned(van, ana, now))
+
+
+def test_a_code_drawn_twice_is_drawn_again(
+    van: Trip, ana: User, ben: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = make.draft(van, ana, now=now).code
+    drawn = iter([taken, "FRESHCODE2"])
+    monkeypatch.setattr(Pledge._meta.get_field("code"), "_get_default", lambda: next(drawn))
+
+    assert make.draft(van, ben, now=now).code == "FRESHCODE2"
+
+
+def test_an_answer_that_is_there_already_undoes_the_claim(van: Trip, ana: User, now: datetime) -> None:
+    facts = {"user": ana, "key": "k", "fingerprint": "f", "status": 201, "body": {}, "created_at": now}
+    GivenAnswer.objects.create(**facts)
+
+    with pytest.raises(IntegrityError, match="answer_once"), transaction.atomic():
+        claims.claim(van, *planned(van, ana, now), GivenAnswer(**facts))
+    assert not Pledge.objects.exists()
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_riders_and_a_decision_at_the_same_moment(now: datetime) -> None:
+    """Whoever was told of a trip that gathers is not written into one that settles, and no seat goes twice."""
+    van = proposed(vehicle_class=VehicleClass.VAN, now=now)
+    riders = [person(f"hopeful{n}") for n in range(12)]
+    gate, claimed = threading.Barrier(13), []
+
+    def take(rider: User) -> None:
+        pledge, seats = planned(van, rider, now, seats=2)
+        gate.wait()
+        claimed.append(claims.claim(van, pledge, seats))
+        connection.close()
+
+    def settle() -> None:
+        gate.wait()
+        with transaction.atomic():
+            Trip.objects.select_for_update(no_key=True).get(id=van.id)
+            seen.append(Pledge.objects.filter(trip=van).count())
+            Trip.objects.filter(id=van.id).update(
+                state=TripState.SETTLING, settling_since=now, grace_ends_at=now
+            )
+        connection.close()
+
+    seen: list[int] = []
+    threads = [threading.Thread(target=take, args=(rider,)) for rider in riders]
+    threads.append(threading.Thread(target=settle))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(claimed) == Pledge.objects.count() == seen[0] <= 7
+    assert Trip.objects.get(id=van.id).seats_taken == Seat.objects.count() == 2 * seen[0]
