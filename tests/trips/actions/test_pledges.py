@@ -458,6 +458,20 @@ def test_hand_a_seat_over(at: Any, now: datetime) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_misspelt_name_is_mended_without_another_pass(at: Any, now: datetime) -> None:
+    pledge = make.backed(proposed(now=now), now=now)
+    seat = pledge.passengers.get()
+    pledges.hand_over(seat_id=seat.id, email="fred@test.example", name="Fert", by=pledge.rider, now=now)
+    given = fresh(seat)
+
+    pledges.hand_over(seat_id=seat.id, email="fred@test.example", name="Fred", by=pledge.rider, now=now)
+
+    after = fresh(seat)
+    assert (after.name, after.holder, after.code) == ("Fred", given.holder, given.code)
+    assert Notice.objects.filter(kind="trips.handed_over").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
 def test_hand_over_refused(at: Any, now: datetime, max_: User) -> None:
     trip = proposed(now=now)
     pledge = make.backed(trip, now=now)
