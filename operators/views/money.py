@@ -57,11 +57,7 @@ def onboard(request: HttpRequest, member: Member) -> HttpResponse:
 @require_safe
 def onboarded(request: HttpRequest, member: Member) -> HttpResponse:
     """Back from the provider: ask it how things stand now."""
-    try:
-        payees.refresh(payee_id=member.operator.payee_id, now=clock.now())
-    except Refusal as refusal:
-        messages.error(request, refusal.message)
-        return redirect("operators:money")
+    payees.refresh(payee_id=member.operator.payee_id, now=clock.now())
     member.operator.payee.refresh_from_db()
     if member.operator.payee.can_be_paid:
         messages.success(request, _("Payouts are set up."))

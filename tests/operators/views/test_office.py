@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -16,6 +17,7 @@ from operators.models import Member, Operator, Paper, Run, Vehicle
 from operators.queries.manifests import harmless
 from operators.states import Role, RunState
 from payments.models import Payee
+from payments.sandbox import runtime
 from rally.models import User
 from tests.factories.operators import (
     Company,
@@ -336,6 +338,23 @@ def test_money_and_onboarding(crew: Company, run: Run, otto: User, as_: As) -> N
         booked_at=run.committed_at,
     )  # fmt: skip
     assert "$123.45" in as_(otto).get(reverse("operators:money")).content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_onboarding_while_the_payment_service_is_away(
+    crew: Company, as_: As, monkeypatch: pytest.MonkeyPatch, clock_at: Any
+) -> None:
+    owner = as_(crew.owner)
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime.current(), "handle", lambda *_call, **_more: (500, {}, b"{}"))
+        refused = owner.post(reverse("operators:onboard"), follow=True)
+        back = owner.get(reverse("operators:onboarded"), follow=True)
+
+    assert refused.redirect_chain == [(reverse("operators:money"), 302)]
+    assert "The payment service does not answer right now" in refused.content.decode()
+    assert "Payouts are set up." not in back.content.decode()
+    clock_at.shift(timedelta(minutes=1))
+    assert owner.post(reverse("operators:onboard")).status_code == 303
 
 
 def test_lists_ask_the_database_no_more_for_more_rows(
