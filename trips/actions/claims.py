@@ -24,7 +24,7 @@ from trips.models import Pledge, Seat, Trip
 _CLAIM = "SELECT claim_seats(%s, %s, %s, %s, %s, %s, %s, %s)"
 
 
-def claim(trip: Trip, pledge: Pledge, seats: Sequence[Seat], answer: GivenAnswer | None = None) -> bool:
+def claim(*, trip: Trip, pledge: Pledge, seats: Sequence[Seat], answer: GivenAnswer | None = None) -> bool:
     """Write the new pledge, its seats and the answer if the trip still stands as `trip` was read and has room.
 
     False, and nothing written, when it has changed, is full, or the rider has a live pledge on it: read again to know

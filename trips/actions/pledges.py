@@ -148,7 +148,8 @@ def _reserve(
             Seat(pledge=pledge, position=position, name=person.name, needs=list(person.needs))
             for position, person in enumerate(people, start=1)
         ]
-        return pledge if claims.claim(stop.trip, pledge, seats, answer(pledge)) else None
+        taken = claims.claim(trip=stop.trip, pledge=pledge, seats=seats, answer=answer(pledge))
+        return pledge if taken else None
 
     def look_and_take(*, locked: bool) -> Pledge | None:
         seen = look()

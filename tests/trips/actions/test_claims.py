@@ -39,7 +39,7 @@ def test_writes_every_column(van: Trip, ana: User, now: datetime) -> None:
         user=ana, key="k", fingerprint="f", status=201, body={"a": ["ü", None]}, created_at=now
     )
 
-    assert claims.claim(van, pledge, seats, answer)
+    assert claims.claim(trip=van, pledge=pledge, seats=seats, answer=answer)
 
     for row in (pledge, *seats, answer):
         kept = type(row).objects.get(pk=row.pk)
@@ -67,7 +67,7 @@ def test_says_no_to_what_has_changed(van: Trip, ana: User, now: datetime, change
     values = {name: known.get(value, value) for name, value in change.items()}
     (Stop if "fare_minor" in values else Trip).objects.update(**values) if values else None
 
-    assert claims.claim(van, pledge, seats) == (not change)
+    assert claims.claim(trip=van, pledge=pledge, seats=seats) == (not change)
 
     assert Pledge.objects.count() == (0 if change else 1)
     assert Seat.objects.count() == (0 if change else 10)
@@ -76,7 +76,9 @@ def test_says_no_to_what_has_changed(van: Trip, ana: User, now: datetime, change
 def test_says_no_to_who_is_in(van: Trip, ana: User, now: datetime) -> None:
     make.draft(van, ana, now=now)
 
-    assert not claims.claim(van, *planned(van, ana, now))
+    pledge, seats = planned(van, ana, now)
+
+    assert not claims.claim(trip=van, pledge=pledge, seats=seats)
 
 
 def test_a_code_drawn_twice_is_drawn_again(
@@ -92,9 +94,10 @@ def test_a_code_drawn_twice_is_drawn_again(
 def test_an_answer_that_is_there_already_undoes_the_claim(van: Trip, ana: User, now: datetime) -> None:
     facts = {"user": ana, "key": "k", "fingerprint": "f", "status": 201, "body": {}, "created_at": now}
     GivenAnswer.objects.create(**facts)
+    pledge, seats = planned(van, ana, now)
 
     with pytest.raises(IntegrityError, match="answer_once"), transaction.atomic():
-        claims.claim(van, *planned(van, ana, now), GivenAnswer(**facts))
+        claims.claim(trip=van, pledge=pledge, seats=seats, answer=GivenAnswer(**facts))
     assert not Pledge.objects.exists()
 
 
@@ -109,7 +112,7 @@ def test_riders_and_a_decision_at_the_same_moment(now: datetime) -> None:
     def take(rider: User) -> None:
         pledge, seats = planned(van, rider, now, seats=2)
         gate.wait()
-        claimed.append(claims.claim(van, pledge, seats))
+        claimed.append(claims.claim(trip=van, pledge=pledge, seats=seats))
         connection.close()
 
     def settle() -> None:
