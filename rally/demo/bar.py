@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from operators.models import Run
 from rally import clock
@@ -33,7 +33,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "now": clock.now(),
         "zone": zone,
         "persona": persona.key if persona else "",
-        "home": _address(persona.home) if persona else "",
+        "home": reverse(persona.home) if persona else "",
         "news": session.pop(NEWS, []) if session is not None else [],
         "trip": trip,
         "moved_weeks": schedule.moved_weeks(),
@@ -60,10 +60,3 @@ def _trip_of(request: HttpRequest) -> tuple[str, str]:
         else None
     )
     return found or ("", ZONE)
-
-
-def _address(name: str) -> str:
-    try:
-        return reverse(name)
-    except NoReverseMatch:
-        return ""
