@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
+from rally import statements
 from rally.models import User
 
 #: In the table's order. The rest of an account (its password among it) is read when somebody asks for it.
@@ -32,11 +31,7 @@ class Tokens(TokenAuthentication):
 
     def authenticate_credentials(self, key: str) -> tuple[User, str]:
         """The account behind the token, and the token. Raises `AuthenticationFailed` (401)."""
-        row: tuple[Any, ...] | None = None
-        if key.isalnum():
-            with connection.cursor() as cursor:
-                cursor.execute(_FIND, (key,))
-                row = cursor.fetchone()
+        row = statements.ask(_FIND, (key,)) if key.isalnum() else None
         if row is None:
             raise AuthenticationFailed(_("Invalid token."))
         user = User.from_db(connection.alias, _COLUMNS, row)

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 from django.db import connection, models
 
+from rally import statements
 from rally.models import GivenAnswer
 from trips.models import Pledge, Seat, Trip
 
@@ -31,16 +32,14 @@ def claim(*, trip: Trip, pledge: Pledge, seats: Sequence[Seat], answer: GivenAns
     which. The trip's row is locked only when something is written, until the transaction ends. An answer that is there
     already raises `IntegrityError` (`answer_once`), and nothing is written.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _CLAIM,
-            (
-                *(trip.state, trip.threshold, trip.decides_at, trip.departs_at, trip.grace_ends_at),
-                *(_json([pledge])[1:-1], _json(seats), _json([answer] if answer else [])),
-            ),
-        )
-        (claimed,) = cursor.fetchone()
-    if not claimed:
+    claimed = statements.ask(
+        _CLAIM,
+        (
+            *(str(trip.state), trip.threshold, trip.decides_at, trip.departs_at, trip.grace_ends_at),
+            *(_json([pledge])[1:-1], _json(seats), _json([answer] if answer else [])),
+        ),
+    )
+    if claimed != (True,):
         return False
     for row in (pledge, *seats):
         row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001 - as `save` does

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import connection, models
 
+from rally import statements
 from rally.models import User
 from trips.models import Event, Stop, Trip, Venue
 from trips.states import OCCUPYING
@@ -54,6 +55,9 @@ _SELECT = f"""
 #: What this process read within the last second, by code of the trip and stop: the columns of `_SELECT`.
 _SECONDS, _MOST = 1.0, 1000
 _lately: dict[tuple[str, int | UUID], tuple[float, Sequence[Any]]] = {}
+
+
+_OCCUPYING = [state.value for state in OCCUPYING]
 
 
 @dataclass(frozen=True)
@@ -98,10 +102,7 @@ def lately(code: str, stop: int | UUID) -> Stop | None:
 
 
 def _read(where: str, values: Sequence[Any], rider: User) -> Sequence[Any] | None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"{_SELECT} WHERE {where}", (rider.pk, [state.value for state in OCCUPYING], *values))
-        row: Sequence[Any] | None = cursor.fetchone()
-    return row
+    return statements.ask(f"{_SELECT} WHERE {where}", (rider.pk, _OCCUPYING, *values))
 
 
 def _stop(row: Sequence[Any]) -> Stop:
