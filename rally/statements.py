@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from psycopg import Cursor
 
 
@@ -16,17 +17,20 @@ class _Prepared(Cursor[tuple[Any, ...]]):
 
 
 def ask(sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
-    """The first row of a statement that is always written the same, or None. Logged and counted as any other.
+    """The first row of a statement that is always written the same, or None.
 
     The values travel beside the statement, so give each a type that PostgreSQL need not guess. The driver prepares it on
     the connection; a pooler that hands each transaction another one must know prepared statements (pgbouncer from 1.22).
     """
-    connection.ensure_connection()
-    cursor = _Prepared(connection.connection)
-    wrapped = (
-        connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
-    )
-    with wrapped:
-        wrapped.execute(sql, values)
-        row: tuple[Any, ...] | None = wrapped.fetchone()
+    # A log of queries shows statements with their values, so there the ordinary way is taken.
+    with connection.cursor() if connection.queries_logged else _cursor() as cursor:
+        cursor.execute(sql, values)
+        row: tuple[Any, ...] | None = cursor.fetchone()
         return row
+
+
+def _cursor() -> CursorWrapper:
+    connection.ensure_connection()
+    # Django turns preparing off because of what the ORM writes; its own cursors never prepare, whatever stands here.
+    connection.connection.prepare_threshold = 5
+    return connection.make_cursor(_Prepared(connection.connection))

@@ -33,7 +33,11 @@ def test_is_planned_once(ana: User) -> None:
 @pytest.mark.django_db
 def test_is_part_of_the_transaction_and_fails_as_any_other(ana: User) -> None:
     insert = "INSERT INTO rally_rulevalue (name, value, changed_at) VALUES (%s, '1', now()) RETURNING name"
+
+    def twice() -> None:
+        statements.ask(insert, ("a",))
+        statements.ask(insert, ("a",))
+
     with pytest.raises(IntegrityError), transaction.atomic():
-        statements.ask(insert, ("a",))
-        statements.ask(insert, ("a",))
+        twice()
     assert statements.ask("SELECT name FROM rally_rulevalue WHERE name = %s", ("a",)) is None
