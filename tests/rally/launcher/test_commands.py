@@ -31,8 +31,13 @@ def test_arguments_reach_pytest(words: list[str], expected: list[str], tmp_path:
 
 
 @pytest.mark.parametrize("words", [[], ["-q"], ["-n", "0"], ["-p", "no:randomly"], ["--maxfail", "3"]])
-def test_the_whole_suite_is_measured(words: list[str], tmp_path: Path) -> None:
+def test_the_whole_suite_is_measured_where_it_is_judged(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
     assert "--cov" in testing._arguments(words, tmp_path)
+    monkeypatch.delenv("CI")
+    assert "--cov" not in testing._arguments(words, tmp_path)
 
 
 @pytest.mark.parametrize(
