@@ -33,4 +33,4 @@ def _cursor() -> CursorWrapper:
     connection.ensure_connection()
     # Django turns preparing off because of what the ORM writes; its own cursors never prepare, whatever stands here.
     connection.connection.prepare_threshold = 5
-    return connection.make_cursor(_Prepared(connection.connection))
+    return connection.make_cursor(_Prepared(connection.connection))  # type: ignore[arg-type]
