@@ -431,6 +431,19 @@ def test_a_refund_that_is_not_booked_yet(sandbox: Sandbox, ana: User, time: Time
     assert queries.balance("rider:refund_due") == 0
 
 
+def test_a_refund_by_hand_that_had_failed_before_we_heard_of_it(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    paid = at_page(payment(ana, now=time()), CHARGE, now=time(), number=REFUND_FAILS)
+    sandbox.refund_in_dashboard(paid.attempts.get().charge)
+    time.move(days=3)
+    work(time)
+    refund = Refund.objects.get()
+    assert (refund.state, refund.amount_minor) == ("failed", 4200)
+    assert [each.id for each in queries.still_owed()] == [refund.id]
+    assert queries.balance("rider:refund_due") == 4200
+
+
 def test_lists_are_read_to_their_end(sandbox: Sandbox, ana: User, time: Time) -> None:
     at_page(payment(ana, now=time()), SAVE, now=time())
     whole = [each["id"] for each in line.pages(lambda v1, page: v1.events.list(page))]

@@ -55,6 +55,8 @@ def test_a_table_knows_its_moves() -> None:
 def test_a_table_with_an_unknown_state_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown"):
         table("light", Light, Light.RED, {"blue": {Light.RED}})
+    with pytest.raises(ValueError, match="each state once"):
+        table("light", Light, Light.RED, {Light.RED: {"blue"}})
 
 
 def test_the_journal_is_never_rewritten(ana: User, now: datetime) -> None:

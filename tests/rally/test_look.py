@@ -266,7 +266,7 @@ def words(html: str) -> str:
 @pytest.mark.parametrize(
     ("state", "more", "expected"),
     [
-        ("gathering", {}, "18 of 25 seats it takes to go 7 more by Sunday, and it runs"),
+        ("gathering", {}, "18 of 25 seats it takes to go 7 more by Sunday 6 December, and it runs"),
         ("gathering", {"seats_to_go": 0, "seats_pledged": 26}, "Enough riders. A bus company is next"),
         ("settling", {"seats_to_go": 0, "has_bus": True}, "it runs as soon as every card is held"),
         (

@@ -72,7 +72,9 @@ class Trip(Row):
     why_ended = models.CharField(
         max_length=40, blank=True, editable=False, help_text="code of the reason it lapsed"
     )
-    told_tentative_at = models.DateTimeField(null=True, editable=False, help_text="seats still needed: riders were told")
+    told_tentative_at = models.DateTimeField(
+        null=True, editable=False, help_text="seats still needed: riders were told"
+    )
     told_passes_at = models.DateTimeField(null=True, editable=False, help_text="boarding passes were sent")
     created_at = models.DateTimeField()
 
