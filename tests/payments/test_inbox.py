@@ -203,7 +203,9 @@ def test_one_look_for_many_events_of_one_thing(sandbox: Sandbox, ana: User, time
 
     sandbox.handle = counted  # type: ignore[method-assign]
     inbox.read_due(now=time())
-    assert len([path for path in looks if path.startswith("/v1/payment_intents/")]) == 1
+    # None at all where the news of the refund or the page is read first and brings the intent along.
+    assert len([path for path in looks if path.startswith("/v1/payment_intents/")]) <= 1
+    assert looks
 
 
 def test_what_we_did_ourselves_is_not_asked_for_again(sandbox: Sandbox, ana: User, time: Time) -> None:
