@@ -194,6 +194,8 @@ def test_one_look_for_many_events_of_one_thing(sandbox: Sandbox, ana: User, time
     inbox.poll(now=time())
     about_intent = [each for each in InboxEvent.objects.all() if inbox.thing_of(each)[0] == "payment_intent"]
     assert len(about_intent) >= 4
+    # News of the page or the charge, read first, would bring the intent along; which is first is chance.
+    InboxEvent.objects.exclude(id__in=[each.id for each in about_intent]).update(state=InboxState.DONE)
     looks: list[str] = []
     real = sandbox.handle
 
@@ -203,9 +205,7 @@ def test_one_look_for_many_events_of_one_thing(sandbox: Sandbox, ana: User, time
 
     sandbox.handle = counted  # type: ignore[method-assign]
     inbox.read_due(now=time())
-    # None at all where the news of the refund or the page is read first and brings the intent along.
-    assert len([path for path in looks if path.startswith("/v1/payment_intents/")]) <= 1
-    assert looks
+    assert len([path for path in looks if path.startswith("/v1/payment_intents/")]) == 1
 
 
 def test_what_we_did_ourselves_is_not_asked_for_again(sandbox: Sandbox, ana: User, time: Time) -> None:
