@@ -15,7 +15,7 @@ _PORT = 5432  # only a part of the socket's name
 _SETTINGS = {
     "listen_addresses": "",
     "max_connections": "200",
-    "shared_buffers": "64MB",
+    "shared_buffers": "512MB",  # taken only as far as there is data
     "jit": "off",  # costs more than it gives on short queries
     "wal_level": "minimal",
     "max_wal_senders": "0",
