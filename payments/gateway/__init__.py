@@ -7,7 +7,7 @@ make. Amounts are whole minor units, currencies upper case.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -16,13 +16,26 @@ from django.conf import settings
 from payments.gateway import reading, words
 from payments.gateway.line import ask, pages
 from payments.gateway.pace import patient
+from payments.gateway.reading import INTENT, REFUND, SESSION, TRANSFER
+from payments.gateway.since import (
+    bookings_since,
+    books,
+    events_since,
+    intents_since,
+    refunds_since,
+    transfers_since,
+)
 
-__all__ = ["patient"]
+__all__ = [
+    "bookings_since",
+    "books",
+    "events_since",
+    "intents_since",
+    "patient",
+    "refunds_since",
+    "transfers_since",
+]
 
-_INTENT = ["latest_charge.balance_transaction", "payment_method"]
-_SESSION = [*(f"payment_intent.{path}" for path in _INTENT), "setup_intent.payment_method"]
-_REFUND = ["balance_transaction", "failure_balance_transaction"]
-_TRANSFER = ["balance_transaction", "reversals.data.balance_transaction"]
 _CARDS = ["card"]
 _Seen = TypeVar("_Seen")
 
@@ -62,7 +75,7 @@ def create_session(params: dict[str, Any], *, tags: dict[str, str], key: str) ->
         "cancel_url": params["cancel_url"],
         "expires_at": params["expires_at"],
         "metadata": tags,
-        "expand": _SESSION,
+        "expand": SESSION,
     }
     if params["mode"] == "save":
         asked |= {
@@ -93,13 +106,13 @@ def create_session(params: dict[str, Any], *, tags: dict[str, str], key: str) ->
 
 def expire_session(session: str, *, key: str) -> words.Session:
     """Close a hosted page. Raises `AlreadyMoved` when it is no longer open."""
-    expand = {"expand": _SESSION}
+    expand = {"expand": SESSION}
     return reading.session(ask(lambda v1: v1.checkout.sessions.expire(session, expand, _key(key))))
 
 
 def session(session_id: str) -> words.Session:
     """A hosted page as it is now."""
-    expand = {"expand": _SESSION}
+    expand = {"expand": SESSION}
     return reading.session(ask(lambda v1: v1.checkout.sessions.retrieve(session_id, expand)))
 
 
@@ -134,14 +147,14 @@ def create_intent(params: dict[str, Any], *, at_once: bool, tags: dict[str, str]
         "off_session": True,
         "confirm": True,
         "metadata": tags,
-        "expand": _INTENT,
+        "expand": INTENT,
     }
     return reading.intent(ask(lambda v1: v1.payment_intents.create(asked, _key(key))))
 
 
 def intent(intent_id: str) -> words.Intent:
     """An attempt as it is now."""
-    expand = {"expand": _INTENT}
+    expand = {"expand": INTENT}
     return reading.intent(ask(lambda v1: v1.payment_intents.retrieve(intent_id, expand)))
 
 
@@ -155,31 +168,31 @@ def find_intent(*, customer: str, op: str) -> words.Intent | None:
 
 def capture_intent(intent_id: str, *, amount: int, key: str) -> words.Intent:
     """Take held money, once; the rest of the hold is released. Raises `AlreadyMoved`."""
-    asked = {"amount_to_capture": amount, "expand": _INTENT}
+    asked = {"amount_to_capture": amount, "expand": INTENT}
     return reading.intent(ask(lambda v1: v1.payment_intents.capture(intent_id, asked, _key(key))))
 
 
 def cancel_intent(intent_id: str, *, key: str) -> words.Intent:
     """Release a hold. Raises `AlreadyMoved`."""
-    asked = {"cancellation_reason": "requested_by_customer", "expand": _INTENT}
+    asked = {"cancellation_reason": "requested_by_customer", "expand": INTENT}
     return reading.intent(ask(lambda v1: v1.payment_intents.cancel(intent_id, asked, _key(key))))
 
 
 def create_refund(*, intent_id: str, amount: int, tags: dict[str, str], key: str) -> words.RefundSeen:
     """Give captured money back to the card that paid."""
-    asked = {"payment_intent": intent_id, "amount": amount, "metadata": tags, "expand": _REFUND}
+    asked = {"payment_intent": intent_id, "amount": amount, "metadata": tags, "expand": REFUND}
     return reading.refund(ask(lambda v1: v1.refunds.create(asked, _key(key))))
 
 
 def refund(refund_id: str) -> words.RefundSeen:
     """A refund as it is now."""
-    expand = {"expand": _REFUND}
+    expand = {"expand": REFUND}
     return reading.refund(ask(lambda v1: v1.refunds.retrieve(refund_id, expand)))
 
 
 def refunds_of(intent_id: str) -> list[words.RefundSeen]:
     """Every refund of one attempt, whoever made it."""
-    expand = [f"data.{path}" for path in _REFUND]
+    expand = [f"data.{path}" for path in REFUND]
     found = pages(lambda v1, page: v1.refunds.list({**page, "payment_intent": intent_id, "expand": expand}))
     return [reading.refund(each) for each in found]
 
@@ -187,6 +200,16 @@ def refunds_of(intent_id: str) -> list[words.RefundSeen]:
 def dispute(dispute_id: str) -> words.DisputeSeen:
     """A dispute as it is now."""
     return reading.dispute(ask(lambda v1: v1.disputes.retrieve(dispute_id)))
+
+
+def update_dispute(dispute_id: str, evidence: dict[str, str], *, submit: bool, key: str) -> words.DisputeSeen:
+    """Lay evidence before the bank, by the provider's names of it; with `submit` for good, else as a draft.
+
+    Banks take one submission. Text only: at most 20,000 characters each, 150,000 together; empty ones are left out.
+    Raises `Refused` when the dispute no longer waits for us.
+    """
+    asked = {"evidence": {name: text for name, text in evidence.items() if text}, "submit": submit}
+    return reading.dispute(ask(lambda v1: v1.disputes.update(dispute_id, asked, _key(key))))
 
 
 # ---- money of payees
@@ -227,22 +250,26 @@ def onboarding_page(account_id: str, *, return_url: str) -> str:
 
 
 def create_transfer(params: dict[str, Any], *, tags: dict[str, str], key: str) -> words.TransferSeen:
-    """Send a part of one charge on. `params`: amount, currency, account, charge, group."""
+    """Send money on. `params`: amount, currency, account, charge, group.
+
+    With a charge it is sent out of that charge, and at once whatever the balance is. Without one (empty or None) it is
+    sent out of the balance. Raises `Refused` (`balance_insufficient`) when there is not enough.
+    """
     asked = {
         "amount": params["amount"],
         "currency": params["currency"].lower(),
         "destination": params["account"],
-        "source_transaction": params["charge"],
         "transfer_group": params["group"],
         "metadata": tags,
-        "expand": _TRANSFER,
+        "expand": TRANSFER,
+        **({"source_transaction": params["charge"]} if params.get("charge") else {}),
     }
     return reading.transfer(ask(lambda v1: v1.transfers.create(asked, _key(key))))
 
 
 def transfer(transfer_id: str) -> words.TransferSeen:
     """A transfer as it is now."""
-    expand = {"expand": _TRANSFER}
+    expand = {"expand": TRANSFER}
     return reading.transfer(ask(lambda v1: v1.transfers.retrieve(transfer_id, expand)))
 
 
@@ -276,15 +303,8 @@ def find_reversal(transfer_id: str, *, op: str) -> words.ReversalSeen | None:
 
 def payout(payout_id: str) -> words.PayoutSeen:
     """A payout to our own bank as it is now."""
-    expand = {"expand": _REFUND}
+    expand = {"expand": REFUND}
     return reading.payout(ask(lambda v1: v1.payouts.retrieve(payout_id, expand)))
-
-
-def events_since(since: datetime) -> Iterator[words.EventSeen]:
-    """What happened from then on, newest first; the provider remembers 30 days."""
-    created = {"gte": int(since.timestamp())}
-    for thing in pages(lambda v1, page: v1.events.list({**page, "created": created})):
-        yield reading.event(thing)
 
 
 def verified_event(body: bytes, signature: str, secrets: Sequence[str]) -> words.EventSeen | None:
@@ -307,19 +327,6 @@ def verified_event(body: bytes, signature: str, secrets: Sequence[str]) -> words
         except (stripe.SignatureVerificationError, ValueError, KeyError, TypeError, AttributeError):
             continue
     return None
-
-
-def books(*, since: datetime | None = None) -> words.Books:
-    """The provider's own books, for the comparison with ours. Reads everything; not for a request."""
-    balance = ask(lambda v1: v1.balance.retrieve())
-    created = {"created": {"gte": int(since.timestamp())}} if since else {}
-    lines = pages(lambda v1, page: v1.balance_transactions.list({**page, **created}))
-    held = pages(lambda v1, page: v1.payment_intents.list({**page, **created}))
-    return words.Books(
-        balance=sum(part["amount"] for name in ("available", "pending") for part in balance[name]),
-        bookings={line["id"]: line["net"] for line in lines},
-        capturable=sum(each["amount_capturable"] for each in held),
-    )
 
 
 # ---- inside

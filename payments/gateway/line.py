@@ -30,32 +30,51 @@ class InsideTransaction(RuntimeError):
 
 
 def client() -> stripe.StripeClient:
-    """The SDK's client: to Stripe when there is a key, else to the sandbox in this process."""
-    return _client(settings.STRIPE_SECRET_KEY, str(settings.SANDBOX_PATH))
+    """The SDK's client: to Stripe when there is a key, else to the sandbox.
+
+    The sandbox is in this process, or behind the socket at `settings.SANDBOX_ADDRESS` if that is set.
+    """
+    if settings.SANDBOX:
+        return _to_sandbox(str(settings.SANDBOX_PATH), getattr(settings, "SANDBOX_ADDRESS", ""))
+    return _to_stripe(settings.STRIPE_SECRET_KEY)
+
+
+# In both, the journal repeats what failed, counted and under its own key; the SDK must not do so behind its back.
 
 
 @lru_cache(maxsize=4)
-def _client(key: str, _sandbox: str) -> stripe.StripeClient:
+def _to_sandbox(_path: str, address: str) -> stripe.StripeClient:
     import stripe
 
-    # The journal repeats what failed, counted and under its own key; the SDK must not do so behind its back.
-    if settings.SANDBOX:
-        from payments.sandbox import runtime
-        from payments.sandbox.transport import InProcess
+    from payments.sandbox import runtime
+    from payments.sandbox.transport import InProcess
 
-        return stripe.StripeClient(
-            "sk_test_sandbox",
-            stripe_version=settings.STRIPE_VERSION,
-            max_network_retries=0,
-            http_client=InProcess(runtime.current()),
-        )
+    return stripe.StripeClient(
+        "sk_test_sandbox",
+        stripe_version=settings.STRIPE_VERSION,
+        base_addresses={"api": address} if address else None,
+        max_network_retries=0,
+        http_client=_socket() if address else InProcess(runtime.current()),
+    )
+
+
+@lru_cache(maxsize=4)
+def _to_stripe(key: str) -> stripe.StripeClient:
+    import stripe
+
     return stripe.StripeClient(
         key,
         stripe_version=settings.STRIPE_VERSION,
         base_addresses=settings.STRIPE_BASE_ADDRESSES or None,
         max_network_retries=0,
-        http_client=stripe.RequestsClient(timeout=20),
+        http_client=_socket(),
     )
+
+
+def _socket() -> stripe.HTTPClient:
+    import stripe
+
+    return stripe.RequestsClient(timeout=20)
 
 
 def ask(call: Callable[[Any], Any]) -> dict[str, Any]:

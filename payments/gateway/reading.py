@@ -9,12 +9,19 @@ from payments.gateway import words
 
 Json = dict[str, Any]
 
+# What an answer must hold beside the object itself, so that it can be read.
+INTENT = ["latest_charge.balance_transaction", "payment_method"]
+SESSION = [*(f"payment_intent.{path}" for path in INTENT), "setup_intent.payment_method"]
+REFUND = ["balance_transaction", "failure_balance_transaction"]
+TRANSFER = ["balance_transaction", "reversals.data.balance_transaction"]
+
 _DISPUTE_ENDS: dict[str, Literal["won", "lost"]] = {
     "won": "won",
     "lost": "lost",
     "warning_closed": "won",
     "prevented": "won",
 }
+_DISPUTE_WAITS = ("needs_response", "warning_needs_response")
 
 
 def moment(seconds: int | None) -> datetime | None:
@@ -49,6 +56,19 @@ def booking(value: Any) -> words.Booking | None:
     """A balance transaction, if it was expanded and is there."""
     line = _inside(value)
     return None if line is None else words.Booking(line["id"], line["amount"], line["fee"])
+
+
+def book_line(line: Json) -> words.BookLine:
+    """A balance transaction by itself, as the books list it."""
+    return words.BookLine(
+        id=line["id"],
+        amount=line["amount"],
+        fee=line["fee"],
+        currency=line["currency"].upper(),
+        kind=line["reporting_category"],
+        source=id_of(line.get("source")),
+        created=datetime.fromtimestamp(line["created"], UTC),
+    )
 
 
 def card(value: Any) -> words.Card | None:
@@ -173,12 +193,18 @@ def customer(thing: Json) -> words.CustomerSeen:
 def dispute(thing: Json) -> words.DisputeSeen:
     """A Dispute with its lines in the books."""
     lines = [booking(line) for line in thing.get("balance_transactions") or []]
+    details = thing["evidence_details"]
     return words.DisputeSeen(
         id=thing["id"],
         status=_DISPUTE_ENDS.get(thing["status"], "open"),
         intent=id_of(thing.get("payment_intent")),
         refundable=bool(thing.get("is_charge_refundable")),
         bookings=tuple(line for line in lines if line is not None),
+        amount=thing["amount"],
+        reason=thing["reason"],
+        answerable=thing["status"] in _DISPUTE_WAITS,
+        answer_by=moment(details["due_by"] or None),
+        answers=details["submission_count"],
     )
 
 

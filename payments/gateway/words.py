@@ -37,6 +37,21 @@ class Booking:
 
 
 @dataclass(frozen=True)
+class BookLine(Booking):
+    """A line as the books list it: `kind` is the provider's reporting category, `source` the id of what it is about."""
+
+    currency: str
+    kind: str
+    source: str
+    created: datetime
+
+    @property
+    def net(self) -> int:
+        """What it changed the balance by."""
+        return self.amount - self.fee
+
+
+@dataclass(frozen=True)
 class Tags:
     """What we wrote on the object when we asked for it. All empty when it is not ours."""
 
@@ -134,13 +149,21 @@ class CustomerSeen:
 
 @dataclass(frozen=True)
 class DisputeSeen:
-    """A payer's complaint at the bank. `bookings` took the money and the fee, and may give them back."""
+    """A payer's complaint at the bank. `bookings` took the money and the fee, and may give them back.
+
+    While it is `answerable`, evidence may be laid before the bank until `answer_by`; `answers` is how often it was.
+    """
 
     id: str
     status: Literal["open", "won", "lost"]
     intent: str
     refundable: bool
     bookings: tuple[Booking, ...]
+    amount: int = 0
+    reason: str = ""
+    answerable: bool = False
+    answer_by: datetime | None = None
+    answers: int = 0
 
 
 @dataclass(frozen=True)

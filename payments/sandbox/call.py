@@ -156,8 +156,7 @@ def match(method: str, address: str) -> tuple[Route, dict[str, str]]:
         found = _captured(candidate.parts, parts)
         if found is not None:
             return candidate, found
-    message = f"Unrecognized request URL ({method}: /v1/{address})."
-    raise ApiError(404, message, code="url_unrecognized")
+    raise ApiError(404, f"Unrecognized request URL ({method}: /v1/{address}).")
 
 
 def _captured(template: tuple[str, ...], parts: list[str]) -> dict[str, str] | None:

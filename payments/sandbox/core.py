@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Final
-from urllib.parse import parse_qsl
+from typing import Final
 
 from payments.sandbox import (
     accounts,
@@ -28,13 +25,12 @@ from payments.sandbox import (
     setups,
     transfers,
 )
-from payments.sandbox.call import API_VERSION, Call, Route, match, new_id
+from payments.sandbox.call import Call, Route, match
 from payments.sandbox.errors import ApiError, Invalid, not_modelled
 from payments.sandbox.faults import ConnectionDropped, Fault, Faults
 from payments.sandbox.lists import expanded, shown
+from payments.sandbox.request import Answer, Request, authenticate, decode
 from payments.sandbox.store import Json, Rows, Store, encode
-
-Answer = tuple[int, dict[str, str], bytes]
 
 _KEPT: Final = 24 * 3600
 _PER_SECOND: Final = 25
@@ -63,48 +59,6 @@ _DUE: Final[dict[str, Callable[[Call, str], None]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Request:
-    """One HTTP request, taken apart."""
-
-    method: str
-    address: str
-    headers: dict[str, str]
-    form: str
-    fault: Fault | None
-    id: str
-    arrived: int
-
-    @classmethod
-    def of(
-        cls, method: str, path: str, headers: Mapping[str, str], body: bytes | str, fault: Fault | None
-    ) -> Request:
-        """Take a request apart. It counts as arrived now."""
-        address, _, query = path.partition("?")
-        text = body.decode() if isinstance(body, bytes) else body
-        lowered = {name.lower(): value for name, value in headers.items()}
-        form = text or (query if method in ("GET", "DELETE") else "")
-        return cls(method, address, lowered, form, fault, new_id("req"), time.perf_counter_ns())
-
-    @property
-    def account(self) -> str:
-        """On whose behalf: "" for the platform itself."""
-        return self.headers.get("stripe-account", "")
-
-    def answer(self, status: int, body: str, **extra: str) -> Answer:
-        """Give the HTTP answer with the header fields that Stripe sends."""
-        fields = {
-            "Content-Type": "application/json",
-            "Request-Id": self.id,
-            "Stripe-Version": self.headers.get("stripe-version", API_VERSION),
-            **extra,
-        }
-        for name in ("Idempotency-Key", "Stripe-Account"):
-            if name.lower() in self.headers:
-                fields[name] = self.headers[name.lower()]
-        return status, fields, body.encode()
-
-
 class Sandbox:
     """Stripe, as far as we use it. Safe to share between threads; several processes may open the same file.
 
@@ -127,6 +81,8 @@ class Sandbox:
         self.faults = faults
         self.enforce_rate_limit = enforce_rate_limit
         self.site = site.rstrip("/")
+        #: Told of every answer: method, address, status, body. For those who look whether it is Stripe's.
+        self.witness: Callable[[str, str, int, bytes], None] | None = None
 
     # ---- the API
 
@@ -145,12 +101,14 @@ class Sandbox:
             answer = self._answer(request)
         except ApiError as no:
             answer = request.answer(no.status, encode(no.body), **no.headers)
+        if self.witness is not None:
+            self.witness(method, request.address, answer[0], answer[2])
         if fault is Fault.DROP_AFTER:
             raise ConnectionDropped(f"{method} {path}: dropped after the work")
         return answer
 
     def _answer(self, request: Request) -> Answer:
-        _authenticate(request.headers)
+        authenticate(request.headers)
         found, captured = match(request.method, request.address.removeprefix("/v1/").strip("/"))
         self._throttle(f"{request.method} {'/'.join(found.parts)}", request.fault)
         if request.fault is Fault.TRANSIENT:
@@ -312,41 +270,13 @@ class Sandbox:
         with self.acting() as call:
             return disputes.open_dispute(call, call.find("charge", charge_id))
 
+    def decide_dispute(self, dispute_id: str, *, won: bool) -> Json:
+        """Let the bank decide a dispute: for us only once it has our evidence. Raises `ApiError` when it cannot."""
+        with self.acting() as call:
+            return disputes.decide(call, call.find("dispute", dispute_id), won=won)
+
 
 # ---- one request, step by step
-
-
-def _authenticate(headers: dict[str, str]) -> None:
-    scheme, _, credential = headers.get("authorization", "").partition(" ")
-    if scheme == "Basic":
-        credential = base64.b64decode(credential).decode(errors="replace").partition(":")[0]
-    if not credential:
-        raise ApiError(401, "You did not provide an API key. Send it in the Authorization header.")
-    if not credential.startswith(("sk_test_", "rk_test_")):
-        raise ApiError(
-            401, f"Invalid API Key provided: {credential[:8]}***. The sandbox takes test keys only."
-        )
-    version = headers.get("stripe-version", API_VERSION)
-    if not version.endswith(".endive") or version < API_VERSION:
-        raise ApiError(
-            400, f"Invalid Stripe API version: {version}. The sandbox speaks {API_VERSION} and later."
-        )
-
-
-def decode(text: str) -> Json:
-    """Turn a form such as `a[b]=1&c[0]=2` into nested dictionaries of text."""
-    tree: Json = {}
-    for name, value in parse_qsl(text, keep_blank_values=True):
-        head, bracket, rest = name.partition("[")
-        node: Any = tree
-        steps = [head, *rest.removesuffix("]").split("][")] if bracket else [head]
-        for step in steps[:-1]:
-            node = node.setdefault(step, {})
-            if not isinstance(node, dict):
-                raise Invalid(f"Invalid object for {head}", param=head)
-        last = steps[-1] or str(len(node))
-        node[last] = value
-    return tree
 
 
 def _checked(found: Route, raw: Json) -> Json:

@@ -6,7 +6,7 @@ from typing import Final
 
 from payments.sandbox import money
 from payments.sandbox.call import Call, merged_metadata, new_id, route
-from payments.sandbox.errors import refused
+from payments.sandbox.errors import Invalid, missing, not_modelled, refused
 from payments.sandbox.lists import listed
 from payments.sandbox.store import Json
 
@@ -42,6 +42,23 @@ _EVIDENCE: Final = (
     "uncategorized_file",
     "uncategorized_text",
 )
+# These name a file that was uploaded before, not a text.
+_FILES: Final = frozenset(
+    {
+        "cancellation_policy",
+        "customer_communication",
+        "customer_signature",
+        "duplicate_charge_documentation",
+        "receipt",
+        "refund_policy",
+        "service_documentation",
+        "shipping_documentation",
+        "uncategorized_file",
+    }
+)
+_LONGEST_TEXT: Final = 20_000
+_LONGEST_EVIDENCE: Final = 150_000
+_OUTCOMES: Final = {"winning_evidence": True, "losing_evidence": False}
 
 
 def open_by_bank(call: Call, charge_id: str) -> None:
@@ -129,30 +146,51 @@ def retrieve(call: Call, _params: Json) -> Json:
 
 @route("POST", "disputes/{id}", "DisputeUpdateParams", refuses=("intended_submission_method",))
 def update(call: Call, params: Json) -> Json:
-    """Add evidence, and with `submit` (as it is unless told) send it to the bank.
+    """Lay evidence before the bank. With `submit` false it is staged, and a later call with `submit` true sends it.
 
-    As in Stripe's test mode the text `winning_evidence` wins at once and `losing_evidence` loses at once.
+    As in Stripe's test mode the text `winning_evidence` wins at once and `losing_evidence` loses at once. Anything
+    else is under review until `decide`.
     """
     dispute = call.find("dispute", call.path["id"])
-    if "evidence" in params:
-        if dispute["status"] != "needs_response":
-            raise refused(f"This dispute has a status of {dispute['status']}: evidence cannot be added.")
-        dispute["evidence"].update(params["evidence"])
-        dispute["evidence_details"]["has_evidence"] = True
+    sends = params.get("submit", "evidence" in params)
+    if ("evidence" in params or sends) and dispute["status"] != "needs_response":
+        raise refused(f"This dispute has a status of {dispute['status']}: evidence cannot be added.")
+    _stage(dispute, params.get("evidence", {}))
     dispute["metadata"] = merged_metadata(dispute["metadata"], params)
-    if "evidence" not in params or params.get("submit") is False:
+    if not sends:
         call.emit("charge.dispute.updated", dispute)
         return call.put(dispute)
+    details = dispute["evidence_details"]
+    if not details["has_evidence"]:
+        raise refused("There is no evidence to submit.", param="evidence")
     dispute["status"] = "under_review"
-    dispute["evidence_details"].update(submission_count=1, submission_method="manual")
+    details.update(submission_count=details["submission_count"] + 1, submission_method="manual")
     call.rows.unschedule("dispute_lapses", dispute["id"])
     call.emit("charge.dispute.updated", dispute)
-    text = dispute["evidence"]["uncategorized_text"]
-    if text == "winning_evidence":
-        return _decide(call, dispute, won=True)
-    if text == "losing_evidence":
-        return _decide(call, dispute, won=False)
+    outcome = _OUTCOMES.get(dispute["evidence"]["uncategorized_text"])
+    if outcome is not None:
+        return _decide(call, dispute, won=outcome)
     return call.put(dispute)
+
+
+def _stage(dispute: Json, given: Json) -> None:
+    """Keep evidence. Raises `ApiError` for a text that is too long and for a file that is not there."""
+    for name, text in given.items():
+        if name in _FILES:
+            # No files are kept here: they go to another host, with a call of their own.
+            raise missing("file", text, param=f"evidence[{name}]")
+        if isinstance(text, dict):
+            raise not_modelled(f"evidence[{name}]")
+        if len(text) > _LONGEST_TEXT:
+            message = f"Evidence can have up to {_LONGEST_TEXT} characters in each field."
+            raise Invalid(message, param=f"evidence[{name}]")
+    staged = {**dispute["evidence"], **given}
+    texts = [text for text in staged.values() if isinstance(text, str)]
+    if sum(map(len, texts)) > _LONGEST_EVIDENCE:
+        message = f"Evidence can have up to {_LONGEST_EVIDENCE} characters in all fields together."
+        raise Invalid(message, param="evidence")
+    dispute["evidence"] = staged
+    dispute["evidence_details"]["has_evidence"] = bool(texts)
 
 
 @route("POST", "disputes/{id}/close", "DisputeCloseParams")
@@ -162,6 +200,22 @@ def close(call: Call, _params: Json) -> Json:
     if dispute["status"] not in _OPEN:
         raise refused(f"This dispute is closed already: it has a status of {dispute['status']}.")
     return _decide(call, dispute, won=False)
+
+
+def outcomes(dispute: Json) -> tuple[str, ...]:
+    """How the bank can decide a dispute now: for us only once it has our evidence."""
+    if dispute["status"] == "under_review":
+        return ("won", "lost")
+    return ("lost",) if dispute["status"] in _OPEN else ()
+
+
+def decide(call: Call, dispute: Json, *, won: bool) -> Json:
+    """Let the bank decide. Raises `ApiError` when it cannot: see `outcomes`."""
+    if ("won" if won else "lost") not in outcomes(dispute):
+        raise refused(
+            f"Dispute {dispute['id']} has a status of {dispute['status']}: the bank cannot decide it."
+        )
+    return _decide(call, dispute, won=won)
 
 
 def lapse(call: Call, dispute_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
@@ -18,9 +18,9 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], sandbox: Sandbox) -> None:
+    def __init__(self, address: tuple[str, int], find: Callable[[], Sandbox]) -> None:
         super().__init__(address, _Handler)
-        self.sandbox = sandbox
+        self.find = find
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -37,7 +37,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(length)
         try:
-            status, fields, answer = self.server.sandbox.handle(
+            status, fields, answer = self.server.find().handle(
                 self.command, self.path, dict(self.headers.items()), body
             )
         except ConnectionDropped:
@@ -57,12 +57,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+def serving(
+    sandbox: Sandbox | Callable[[], Sandbox], *, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[str]:
     """Serve the API until the block ends and give its address, such as `http://127.0.0.1:40123`.
 
-    For `StripeClient(base_addresses={"api": address})`. Port 0 takes any free one.
+    For `StripeClient(base_addresses={"api": address})`. Port 0 takes any free one. A function is asked for the sandbox
+    at each request, so that one server can stand before several, one after the other.
     """
-    server = _Server((host, port), sandbox)
+    server = _Server((host, port), (lambda: sandbox) if isinstance(sandbox, Sandbox) else sandbox)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

@@ -20,6 +20,15 @@ from payments.sandbox.store import Json
 
 _UNIONS: Final = (Union, types.UnionType)
 _TRUTH: Final = {"true": True, "false": False}
+_PAGE: Final = {"object": str, "data": list, "has_more": bool, "url": str}
+#: Codes of errors that are not in the SDK's list, which is one of payments.
+_OTHER_CODES: Final = frozenset(
+    {
+        "insufficient_capabilities_for_transfer",
+        "payment_method_types_no_longer_supported",  # the changelog of 2026-09-30.endive
+        "sandbox_not_modelled",  # ours: Stripe can do it and the sandbox cannot
+    }
+)
 
 
 @dataclass
@@ -193,9 +202,18 @@ def _read_text(shape: Shape, raw: str, path: str) -> Any:
 
 
 def differences(value: Json) -> list[str]:
-    """Say where an answer differs from the SDK's type for it: unknown, missing or wrongly typed fields, all the way down."""
+    """Say where an answer differs from the SDK's type for it: unknown, missing or wrongly typed fields, all the way down.
+
+    `value` is an object, a list of objects, or what is answered when it went wrong. Of words, only those that the SDK
+    lists are right, although it adds `str` to each list so that newer words do not break it.
+    """
     found: list[str] = []
-    _compare_object(value, str(value.get("object", "?")), found)
+    if "error" in value:
+        _compare_error(value, found)
+    elif value.get("object") == "list":
+        _compare_page(value, None, "list", found)
+    else:
+        _compare_object(value, str(value.get("object", "?")), found)
     return found
 
 
@@ -218,11 +236,48 @@ def expandable(name: str, field: str) -> bool:
 
 def _compare_object(value: Json, path: str, found: list[str]) -> None:
     try:
-        cls = sdk_class(str(value["object"]))
+        cls = sdk_class(str(value.get("object")))
     except ApiError:
-        found.append(f"{path}: the SDK has no object called {value['object']!r}")
+        found.append(f"{path}: the SDK has no object called {value.get('object')!r}")
         return
     _compare_fields(value, cls, path, found)
+    if value["object"] == "event" and "data" in value:
+        _compare_event(value, path, found)
+
+
+def _compare_event(value: Json, path: str, found: list[str]) -> None:
+    # `charge.dispute.created` is about a dispute, `checkout.session.expired` about a checkout.session.
+    stem = str(value.get("type")).rpartition(".")[0]
+    about = value["data"].get("object", {}).get("object")
+    if about not in (stem, stem.rpartition(".")[2]):
+        found.append(f"{path}.data.object: a {about} in news of a {stem}")
+
+
+def _compare_page(value: Json, item: Any, path: str, found: list[str]) -> None:
+    """Compare a list object, and each of its objects; `item` is the class they have to be of, if the SDK says so."""
+    found.extend(f"{path}.{name}: unknown" for name in value.keys() - _PAGE.keys())
+    for name, kind in _PAGE.items():
+        if name not in value:
+            found.append(f"{path}.{name}: missing")
+        elif type(value[name]) is not kind:
+            found.append(f"{path}.{name}: {value[name]!r} is no {kind.__name__}")
+    for number, each in enumerate(value.get("data", [])):
+        place = f"{path}[{number}]"
+        _compare_kind(each, [item] if item is not None else [], place, found)
+        _compare_object(each, place, found)
+
+
+def _compare_error(value: Json, found: list[str]) -> None:
+    """Compare an error. Its words are those that the SDK lists for the last error of an intent."""
+    error_object = importlib.import_module("stripe._error_object").ErrorObject
+    last_error = importlib.import_module("stripe").PaymentIntent.LastPaymentError
+    told = value["error"]
+    found.extend(f"error.{name}: unknown" for name in told.keys() - _fields(error_object).keys())
+    found.extend(f"error.{name}: missing" for name in ("type", "message") if name not in told)
+    for name, part in told.items():
+        hint = _fields(last_error).get(name) or _fields(error_object).get(name)
+        if hint is not None and not (name == "code" and part in _OTHER_CODES):
+            _compare(part, hint, f"error.{name}", found)
 
 
 @cache
@@ -264,23 +319,54 @@ def _compare(value: Any, hint: Any, path: str, found: list[str]) -> None:
         _compare_dict(value, parts, path, found)
     elif isinstance(value, list):
         _compare_list(value, parts, path, found)
+    elif isinstance(value, str) and (known := _words(parts)):
+        if value not in known:
+            found.append(f"{path}: {value!r} is no word that the SDK knows")
     elif not any(_is_a(value, part) for part in parts):
         found.append(f"{path}: {value!r} is no {hint}")
 
 
+def _words(parts: list[Any]) -> frozenset[Any]:
+    """What a field may say, where the SDK lists it; empty where any text will do."""
+    return frozenset(
+        word for part in parts if typing.get_origin(part) is Literal for word in typing.get_args(part)
+    )
+
+
 def _compare_dict(value: Json, parts: list[Any], path: str, found: list[str]) -> None:
-    if isinstance(value.get("object"), str) and value["object"] != "list":
-        _compare_object(value, path, found)
-        return
     classes = [typing.get_origin(part) or part for part in parts]
     known = [cls for cls in classes if isinstance(cls, type) and cls.__module__.startswith("stripe.")]
-    if not known and Any not in parts and dict not in classes:
+    if value.get("object") == "list":
+        pages = [
+            part for part in parts if getattr(typing.get_origin(part) or part, "__name__", "") == "ListObject"
+        ]
+        items = typing.get_args(pages[0]) if pages else ()
+        _compare_page(value, items[0] if items else None, path, found)
+    elif isinstance(value.get("object"), str):
+        _compare_kind(value, known, path, found)
+        _compare_object(value, path, found)
+    elif not known and Any not in parts and dict not in classes:
         found.append(f"{path}: an object where the SDK has none")
-    elif known and known[0].__name__ == "ListObject":
-        for number, item in enumerate(value["data"]):
-            _compare_object(item, f"{path}[{number}]", found)
     elif known and known[0].__name__ != "UntypedStripeObject":
         _compare_fields(value, known[0], path, found)
+    else:
+        _compare_values(value, parts, path, found)
+
+
+def _compare_values(value: Json, parts: list[Any], path: str, found: list[str]) -> None:
+    """Compare what stands under keys of our own choice, as in `metadata`."""
+    for part in parts:
+        arguments = typing.get_args(part)
+        if arguments and Any not in arguments:
+            for key, each in value.items():
+                _compare(each, arguments[-1], f"{path}[{key}]", found)
+
+
+def _compare_kind(value: Json, allowed: list[Any], path: str, found: list[str]) -> None:
+    """Compare what was expanded with what may stand there."""
+    names = {str(cls.OBJECT_NAME) for cls in allowed if hasattr(cls, "OBJECT_NAME")}
+    if names and value.get("object") not in names:
+        found.append(f"{path}: a {value.get('object')} where the SDK has {' or '.join(sorted(names))}")
 
 
 def _compare_list(value: list[Any], parts: list[Any], path: str, found: list[str]) -> None:

@@ -10,6 +10,7 @@ urlpatterns = [
     path("objects/<str:object_id>/", views.see, name="object"),
     path("objects/<str:object_id>/refund/", views.refund, name="refund"),
     path("objects/<str:object_id>/dispute/", views.dispute, name="dispute"),
+    path("objects/<str:object_id>/decide/", views.decide, name="decide"),
     path("checkout/<str:session_id>/", views.checkout, name="checkout"),
     path("authenticate/<str:intent_id>/", views.authenticate, name="authenticate"),
     path("onboarding/<str:account_id>/<str:token>/", views.onboarding, name="onboarding"),

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from payments.sandbox import lists, money, runtime
+from payments.sandbox import disputes, lists, money, runtime
 from payments.sandbox.call import public
 from payments.sandbox.cards import CARDS
 from payments.sandbox.errors import ApiError
@@ -236,6 +236,7 @@ def _shown(request: HttpRequest, object_id: str, *, trouble: str | None = None) 
     )
     context = {
         "body": public(found),
+        "undecided": disputes.outcomes(found) if found["object"] == "dispute" else (),
         "text": json.dumps(answer, indent=2, ensure_ascii=False),
         "refundable": refundable,
         "trouble": trouble,
@@ -266,6 +267,18 @@ def dispute(request: HttpRequest, object_id: str) -> HttpResponse:
     except ApiError as no:
         return _shown(request, object_id, trouble=str(no))
     return redirect("sandbox:object", opened["id"])
+
+
+@require_POST
+def decide(request: HttpRequest, object_id: str) -> HttpResponse:
+    """Let the bank decide a dispute: `outcome` is `won` or `lost`, as seen from us."""
+    _check_may_look(request)
+    _find("dispute", object_id)
+    try:
+        runtime.current().decide_dispute(object_id, won=request.POST.get("outcome") == "won")
+    except ApiError as no:
+        return _shown(request, object_id, trouble=str(no))
+    return redirect("sandbox:object", object_id)
 
 
 def _check_may_look(request: HttpRequest) -> None:

@@ -1,9 +1,14 @@
-"""Money is tested against the sandbox, through the official SDK, with real commits and a clock that is moved."""
+"""Money is tested against the sandbox, through the official SDK, with real commits and a clock that is moved.
+
+With `SANDBOX_OVER=socket` the SDK reaches the sandbox through a real socket instead of within the process.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -12,7 +17,9 @@ from payments.actions import audits, inbox, operations, sweeps
 from payments.sandbox import runtime
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Faults
+from payments.sandbox.http import serving
 from rally import clock
+from tests.payments.witness import Witness
 
 
 class Time:
@@ -38,14 +45,33 @@ def time(now: datetime) -> Iterator[Time]:
         yield Time(traveller)
 
 
+@pytest.fixture(scope="session")
+def socket_address() -> Iterator[str]:
+    """Where the sandbox of whichever test runs can be reached over a socket."""
+    with serving(runtime.current) as address:
+        yield address
+
+
+@pytest.fixture(autouse=True)
+def _way_to_the_sandbox(request: pytest.FixtureRequest, settings: Any) -> None:
+    # A key in the environment is for the tests that ask for Stripe, and for no other.
+    settings.SANDBOX, settings.STRIPE_SECRET_KEY = True, ""
+    if os.environ.get("SANDBOX_OVER") == "socket":
+        settings.SANDBOX_ADDRESS = request.getfixturevalue("socket_address")
+
+
 @pytest.fixture
 def sandbox(time: Time, transactional_db: None) -> Iterator[Sandbox]:
-    """A provider of its own. When a test is done, trouble ends, everybody catches up, and the books must agree."""
+    """A provider of its own. When a test is done, trouble ends, everybody catches up, and the books must agree.
+
+    Every answer that it gave must be what the SDK's types say.
+    """
     found = runtime.current()
-    found.faults = Faults()
+    found.faults, found.witness = Faults(), (witness := Witness())
     yield found
     heal(found, time)
     assert audits.check(now=time()) == {}
+    assert sorted(witness.found) == []
 
 
 def work(time: Time) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,18 +13,39 @@ import stripe
 from payments.sandbox.clock import VirtualClock
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Faults
+from payments.sandbox.http import serving
 from payments.sandbox.transport import InProcess
 from tests.payments.sandbox.bench import Bench
+from tests.payments.witness import Witness
+
+_standing: list[Sandbox] = []
+
+
+@pytest.fixture(scope="session")
+def bench_address() -> Iterator[str]:
+    """Where the sandbox of whichever test runs can be reached over a socket."""
+    with serving(lambda: _standing[-1]) as address:
+        yield address
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    """Everything that a test of the sandbox needs, in one place."""
+def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """Everything that a test of the sandbox needs, in one place. Every answer must be what the SDK's types say."""
     clock = VirtualClock(datetime(2026, 11, 21, 15, 0, tzinfo=UTC))
     faults = Faults()
     sandbox = Sandbox(tmp_path / "bench.sqlite3", now=clock, faults=faults)
-    client = stripe.StripeClient("sk_test_bench", http_client=InProcess(sandbox), max_network_retries=0)
-    return Bench(sandbox=sandbox, clock=clock, faults=faults, client=client)
+    sandbox.witness = witness = Witness()
+    line: stripe.HTTPClient = InProcess(sandbox)
+    addresses: stripe.BaseAddresses | None = None
+    if os.environ.get("SANDBOX_OVER") == "socket":
+        _standing[:] = [sandbox]
+        line = stripe.RequestsClient(timeout=20)
+        addresses = {"api": request.getfixturevalue("bench_address")}
+    client = stripe.StripeClient(
+        "sk_test_bench", base_addresses=addresses, http_client=line, max_network_retries=0
+    )
+    yield Bench(sandbox=sandbox, clock=clock, faults=faults, client=client)
+    assert sorted(witness.found) == []
 
 
 @pytest.fixture

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import stripe
 
+from payments.sandbox.errors import ApiError
 from payments.sandbox.money import fee_of
 from tests.payments.sandbox.bench import Bench
 
@@ -255,6 +258,61 @@ def test_evidence_decides_a_dispute(bench: Bench, text: str, status: str, left: 
     assert done.status == status
     assert sum(bench.balance()) == left
     assert "charge.dispute.closed" in bench.events()
+
+
+def test_evidence_is_staged_and_then_sent_once(bench: Bench) -> None:
+    opened = bench.sandbox.open_dispute(_charge(bench.paid()))
+    due = opened["evidence_details"]["due_by"]
+    assert due == bench.now + 7 * 24 * 3600
+    change = bench.client.v1.disputes.update
+    with pytest.raises(stripe.InvalidRequestError, match="no evidence"):
+        change(opened["id"], {"submit": True})
+    draft = change(
+        opened["id"], {"evidence": {"customer_name": "Ana", "service_date": "21 Nov"}, "submit": False}
+    )
+    assert draft.evidence_details.submission_count == 0
+    draft = change(opened["id"], {"evidence": {"customer_name": "Bo"}, "submit": False})
+    assert (draft.evidence.customer_name, draft.evidence.service_date) == ("Bo", "21 Nov")
+    with pytest.raises(stripe.InvalidRequestError, match="empty string"):
+        change(opened["id"], {"evidence": {"customer_name": ""}, "submit": False})
+    sent = change(opened["id"], {"submit": True})
+    details = sent.evidence_details
+    assert (sent.status, details.submission_count, details.submission_method) == ("under_review", 1, "manual")
+    assert details.due_by == due
+    with pytest.raises(stripe.InvalidRequestError, match="under_review"):
+        change(opened["id"], {"evidence": {"customer_name": "Bo"}})
+    assert change(opened["id"], {"metadata": {"seen": "yes"}}).status == "under_review"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        ({"uncategorized_text": "x" * 20_001}, "20000"),
+        ({"uncategorized_file": "file_of_nobody"}, "No such file"),
+        ({"appeal": {"card": {"reason_for_filing": "x"}}}, "does not model"),
+        (dict.fromkeys(
+            ("access_activity_log", "cancellation_policy_disclosure", "cancellation_rebuttal", "product_description",
+             "duplicate_charge_explanation", "refund_policy_disclosure", "refund_refusal_explanation",
+             "uncategorized_text"), "x" * 20_000), "150000"),
+    ],
+)  # fmt: skip
+def test_evidence_has_limits(bench: Bench, evidence: Any, words: str) -> None:
+    opened = bench.sandbox.open_dispute(_charge(bench.paid()))
+    with pytest.raises(stripe.InvalidRequestError, match=words):
+        bench.client.v1.disputes.update(opened["id"], {"evidence": evidence})
+    assert bench.client.v1.disputes.retrieve(opened["id"]).evidence_details.has_evidence is False
+
+
+@pytest.mark.parametrize(("won", "left"), [(True, 4200 - FEE - 1500), (False, -FEE - 1500)])
+def test_the_bank_decides_and_only_once(bench: Bench, won: bool, left: int) -> None:
+    opened = bench.sandbox.open_dispute(_charge(bench.paid()))["id"]
+    with pytest.raises(ApiError):
+        bench.sandbox.decide_dispute(opened, won=True)
+    bench.client.v1.disputes.update(opened, {"evidence": {"uncategorized_text": "ticket"}})
+    assert bench.sandbox.decide_dispute(opened, won=won)["status"] == ("won" if won else "lost")
+    assert sum(bench.balance()) == left
+    with pytest.raises(ApiError):
+        bench.sandbox.decide_dispute(opened, won=not won)
 
 
 def test_a_dispute_is_lost_by_closing_it_or_by_silence(bench: Bench) -> None:

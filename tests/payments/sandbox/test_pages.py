@@ -231,6 +231,20 @@ def test_the_dashboard_refunds_and_disputes(pages: Bench, browser: Client) -> No
     assert pages.client.v1.charges.retrieve(second).disputed is True
 
 
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+def test_the_bank_decides_a_dispute(pages: Bench, browser: Client, outcome: str) -> None:
+    dispute = pages.sandbox.open_dispute(str(getattr(pages.paid().latest_charge, "id", "")))["id"]
+    page = f"/sandbox/objects/{dispute}/"
+    assert b'value="won"' not in browser.get(page).content
+    early = _submit(browser, f"{page}decide/", {"outcome": "won"}, page=page)
+    assert (early.status_code, "cannot decide" in early.content.decode()) == (409, True)
+    pages.client.v1.disputes.update(dispute, {"evidence": {"uncategorized_text": "ticket"}, "submit": True})
+    assert b'value="won"' in browser.get(page).content
+    assert _submit(browser, f"{page}decide/", {"outcome": outcome}, page=page).status_code == 302
+    assert pages.client.v1.disputes.retrieve(dispute).status == outcome
+    assert b"decide/" not in browser.get(page).content
+
+
 @pytest.mark.parametrize(
     "path", ["checkout/cs_test_none/", "authenticate/pi_none/", "onboarding/acct_none/x/", "objects/none/"]
 )
