@@ -94,3 +94,12 @@ class Leg(TextChoices):
 
     OUTBOUND = "outbound", _("Outbound")
     RETURN = "return", _("Return")
+
+
+class AgreementKind(TextChoices):
+    """How an operator is paid for a run."""
+
+    SHARE = "share", _("A share of what riders pay")
+    FIXED = "fixed", _("A fixed price for the bus")
+    GUARANTEE = "guarantee", _("A share, and at least a part of the price of the bus")
+    RESELLER = "reseller", _("A net price for each seat sold")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from payments.models import Payee, Payment
+from payments.models import Payee, Payment, Transfer
 
 
 def locked_payment(payment_id: UUID | str) -> Payment:
@@ -26,3 +26,17 @@ def locked_payments(payment_ids: Iterable[UUID | str]) -> list[Payment]:
 def locked_payee(payee_id: UUID | str) -> Payee:
     """The payee, held until this transaction ends: one account each, whoever asks first."""
     return Payee.objects.select_for_update().get(id=payee_id)
+
+
+def locked_transfer(transfer_id: UUID | str) -> Transfer:
+    """The transfer with its payee and payment; what it belongs to is held: its payment, or without one its payee.
+
+    A refund takes its part from what was not sent yet, and what a payee owes is kept from what is sent: neither may
+    happen while the transfer is being sent.
+    """
+    found = Transfer.objects.get(id=transfer_id)
+    if found.payment_id is None:
+        locked_payee(found.payee_id)
+    else:
+        locked_payment(found.payment_id)
+    return Transfer.objects.select_related("payee", "payment").get(id=transfer_id)

@@ -150,3 +150,47 @@ class InboxState(TextChoices):
     WAITING = "waiting"
     DONE = "done"
     FAILED = "failed"
+
+
+class ContributionState(TextChoices):
+    """Where a part of a payment that no card pays stands."""
+
+    SET_ASIDE = "set_aside"  #: nobody else can spend it; nothing is paid yet
+    SPENT = "spent"
+    RETURNED = "returned"  #: nothing came of the payment: it is where it came from
+
+
+class DisputeState(TextChoices):
+    """Where a payer's complaint at the bank stands."""
+
+    NEEDS_RESPONSE = "needs_response", _("Waits for our answer")
+    UNDER_REVIEW = "under_review", _("With the bank")
+    WON = "won", _("Decided for us")
+    LOST = "lost", _("Decided for the payer")
+
+
+DISPUTE = table(
+    "dispute",
+    DisputeState,
+    DisputeState.NEEDS_RESPONSE,
+    {
+        DisputeState.NEEDS_RESPONSE: {DisputeState.UNDER_REVIEW, DisputeState.WON, DisputeState.LOST},
+        DisputeState.UNDER_REVIEW: {DisputeState.NEEDS_RESPONSE, DisputeState.WON, DisputeState.LOST},
+    },
+)
+
+
+class RequestState(TextChoices):
+    """Where money that shall go out by hand stands."""
+
+    ASKED = "asked", _("Waits for a second person")
+    DONE = "done", _("Done")
+    REFUSED = "refused", _("Refused")
+
+
+REQUEST = table(
+    "moneyrequest",
+    RequestState,
+    RequestState.ASKED,
+    {RequestState.ASKED: {RequestState.DONE, RequestState.REFUSED}},
+)

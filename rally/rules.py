@@ -62,6 +62,21 @@ class Rules:
     high_refund_percent: int = 75
     low_refund_hours: int = 24
     low_refund_percent: int = 50
+    # The least that a card pays where credit and promotions pay the rest (the provider takes nothing below 50 cents)
+    least_by_card: int = 100
+    # A bus that went one way only gives back this share of the fare; staff may raise it
+    one_leg_percent: int = 50
+    # Said sorry in credit when an operator leaves riders standing
+    goodwill: int = 1_000
+    # Credit for who brought a friend, once that friend has ridden (peer: Rally, $5 a seat)
+    referral: int = 500
+    # The waiting list: how long seats that became free are kept for who is next (peer: Zeelo, 5 hours)
+    waiting_offer_hours: int = 5
+    # The price that falls: how far it can fall, and the one refund for who paid more than later joiners made it
+    ladder_least_percent: int = 60
+    fares_close_hours_before: int = 24
+    # Evidence is sent this long before the bank stops taking it
+    evidence_hours_before: int = 48
     # The day
     boarding_pass_hours_before: int = 24
     boarding_opens_minutes_before: int = 60

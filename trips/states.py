@@ -47,6 +47,7 @@ class PledgeState(TextChoices):
     """Where a rider's commitment stands. The money behind it has its own life in `payments.states`."""
 
     DRAFT = "draft", _("Waiting for your card")  #: seats reserved while the rider pays
+    WAITING = "waiting", _("On the waiting list")  #: the coach is full; takes up no seat
     BACKED = "backed", _("Card saved")  #: a card stands behind it, nothing is held
     AUTHORIZING = "authorizing", _("Checking your card")  #: the hold was asked for
     HELD = "held", _("Money held")  #: the bank has set the money aside
@@ -75,6 +76,7 @@ PLEDGE = table(
             PledgeState.WITHDRAWING,
             PledgeState.RELEASED,
         },
+        PledgeState.WAITING: {PledgeState.DRAFT, PledgeState.WITHDRAWN, PledgeState.EXPIRED},
         PledgeState.BACKED: {
             PledgeState.AUTHORIZING,
             PledgeState.HELD,

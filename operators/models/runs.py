@@ -53,6 +53,13 @@ class Run(Row):
     )
     seats = models.PositiveSmallIntegerField(help_text="of the vehicle when it was committed")
     next_stop = models.ForeignKey(Stop, null=True, on_delete=models.SET_NULL, related_name="+")
+    terms = models.JSONField(
+        default=dict,
+        help_text="{kind, percent} of the agreement when it was committed; empty: the usual share",
+    )
+    legs_percent = models.PositiveSmallIntegerField(
+        default=100, help_text="the part of the pay for the ways that were really driven"
+    )
     pay_minor = models.PositiveIntegerField(default=0, help_text="earned, once completed")
     currency = models.CharField(max_length=3, default="USD")
     committed_at = models.DateTimeField()
@@ -87,6 +94,7 @@ class Run(Row):
                 )
                 | Q(started_at__isnull=False),
             ),
+            models.CheckConstraint(name="run_legs_percent_fits", condition=Q(legs_percent__lte=100)),
             models.CheckConstraint(
                 name="run_completed_has_time",
                 condition=~Q(state=RunState.COMPLETED) | Q(completed_at__isnull=False),

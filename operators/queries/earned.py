@@ -49,11 +49,8 @@ def pay_of(operator: Operator, runs: Sequence[Run]) -> list[Pay]:
     """Where the pay of these runs is, in one query."""
     groups = {f"trip:{run.trip_id}": run for run in runs}
     by_run: dict[str, list[Transfer]] = {group: [] for group in groups}
-    transfers = Transfer.objects.filter(payee=operator.payee_id, payment__group__in=groups).select_related(
-        "payment"
-    )
-    for transfer in transfers:
-        by_run[transfer.payment.group].append(transfer)
+    for transfer in Transfer.objects.filter(payee=operator.payee_id, group__in=groups):
+        by_run[transfer.group].append(transfer)
     return [_pay(run, by_run[group]) for group, run in groups.items()]
 
 

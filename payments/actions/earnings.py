@@ -63,6 +63,7 @@ def book(
             transfer = Transfer.objects.create(
                 payee=payee,
                 payment=payment,
+                group=group,
                 amount_minor=part.minor,
                 currency=part.currency,
                 due_at=due_at,

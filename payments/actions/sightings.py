@@ -311,8 +311,7 @@ def transfer(seen: words.TransferSeen, *, now: datetime) -> Transfer | None:
         found = Transfer.objects.filter(id=operation.subject).first() if operation else None
     if found is None:
         return None
-    locks.locked_payment(found.payment_id)
-    row = Transfer.objects.select_related("payee", "payment").get(id=found.id)
+    row = locks.locked_transfer(found.id)
 
     if row.transfer in ("", seen.id):
         row.transfer = seen.id

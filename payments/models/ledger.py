@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pgtrigger
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
@@ -16,13 +17,22 @@ class Account(models.TextChoices):
     BANK = "bank"  #: asset: paid out to our own bank
     RIDER_DEPOSIT = "rider:deposit"  #: liability: taken for a trip that has not run yet
     RIDER_REFUND_DUE = "rider:refund_due"  #: liability: promised back, not there yet
+    RIDER_CREDIT = "rider:credit"  #: liability: what riders have to their credit
+    CREDIT_SET_ASIDE = (
+        "credit:set_aside"  #: liability: credit and promotions meant for a payment not made yet
+    )
     OPERATOR_PAYABLE = "operator:payable"  #: liability: earned by the operator, not sent yet
     OPERATOR_RECEIVABLE = "operator:receivable"  #: asset: the operator owes us
+    PARTNER_PAYABLE = "partner:payable"  #: liability: a partner's part of our fee, not sent yet
+    TAX_PAYABLE = "tax:payable"  #: liability: taxes in fares of trips that ran
     PLATFORM_FEE = "platform:fee"  #: income
     PLATFORM_RETAINED = "platform:retained"  #: income: kept when a rider left late
     STRIPE_FEE = "expense:stripe_fee"
     DISPUTE_FEE = "expense:dispute_fee"
     GOODWILL = "expense:goodwill"
+    PROMOTION = "expense:promotion"  #: what promotion codes took off
+    REWARD = "expense:reward"  #: credit for captains and for who brought a friend
+    GUARANTEE = "expense:guarantee"  #: what an operator was promised beyond what riders paid
     LOSS_PAYMENT = "loss:payment"
     LOSS_DISPUTE = "loss:dispute"
     DISPUTE_OPEN = "dispute:open"
@@ -43,6 +53,13 @@ class LedgerTransfer(Row):
         "payments.Payment", null=True, on_delete=models.PROTECT, related_name="ledger"
     )
     payee = models.ForeignKey("payments.Payee", null=True, on_delete=models.PROTECT, related_name="ledger")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="whose credit moved",
+    )
     group = models.CharField(max_length=60, blank=True)
     operation = models.ForeignKey("payments.Operation", null=True, on_delete=models.PROTECT, related_name="+")
     transaction = models.CharField(

@@ -30,6 +30,7 @@ class Operation(Row):
         ACCOUNT = "account"
         TRANSFER = "transfer"
         REVERSE = "reverse"
+        EVIDENCE = "evidence"
 
     kind = models.CharField(max_length=20, choices=Kind)
     subject = models.UUIDField(help_text="the row it is about: checkout, attempt, refund, payee, transfer")

@@ -30,10 +30,27 @@ class Payee(Row):
 
 
 class Transfer(Row):
-    """One payee's part of one payment, sent on."""
+    """Money for one payee: their part of one payment, tied to its charge; or, without a payment, from our balance."""
+
+    class Purpose(models.TextChoices):
+        """What it is for."""
+
+        SHARE = "share"  #: a part of one payment
+        TOP_UP = "top_up"  #: what is owed for a trip beyond what cards paid: credit, promotions, guarantees
+        BY_HAND = "by_hand"  #: two of the staff decided
 
     payee = models.ForeignKey(Payee, on_delete=models.PROTECT, related_name="transfers")
-    payment = models.ForeignKey("payments.Payment", on_delete=models.PROTECT, related_name="transfers")
+    payment = models.ForeignKey(
+        "payments.Payment", null=True, on_delete=models.PROTECT, related_name="transfers"
+    )
+    purpose = models.CharField(max_length=7, choices=Purpose, default=Purpose.SHARE)
+    reference = models.CharField(
+        max_length=80, blank=True, help_text="what it is for when no payment says it; once per payee"
+    )
+    group = models.CharField(max_length=60, blank=True, help_text="such as trip:<id>")
+    netted_minor = models.PositiveIntegerField(
+        default=0, help_text="part of the amount that is kept against what the payee owes us"
+    )
     amount_minor = models.PositiveIntegerField()
     reversed_minor = models.PositiveIntegerField(default=0, help_text="taken back since")
     currency = models.CharField(max_length=3)
@@ -46,6 +63,16 @@ class Transfer(Row):
         constraints = [
             models.UniqueConstraint(fields=["payee", "payment"], name="transfer_once_per_payment"),
             models.UniqueConstraint(fields=["transfer"], name="transfer_id_once", condition=~Q(transfer="")),
+            models.UniqueConstraint(
+                fields=["payee", "reference"], name="transfer_once_per_reference", condition=~Q(reference="")
+            ),
+            models.CheckConstraint(
+                name="transfer_for_something",
+                condition=Q(purpose="share", payment__isnull=False) | ~Q(purpose="share") & ~Q(reference=""),
+            ),
+            models.CheckConstraint(
+                name="transfer_netting_fits", condition=Q(netted_minor__lte=models.F("amount_minor"))
+            ),
             models.CheckConstraint(name="transfer_positive", condition=Q(amount_minor__gt=0)),
             models.CheckConstraint(
                 name="transfer_reversal_fits", condition=Q(reversed_minor__lte=models.F("amount_minor"))

@@ -1,6 +1,7 @@
-"""Tables that every app stands on: people, the journal of states, notices, rules, answers given."""
+"""Tables that every app stands on: people, the journal of states, notices, rules, answers given, what staff did."""
 
 from rally.models.answers import GivenAnswer
+from rally.models.audit import StaffAction
 from rally.models.base import Row, codes_constraint, money_fields_agree
 from rally.models.journal import StateChange
 from rally.models.notices import Notice
@@ -12,6 +13,7 @@ __all__ = [
     "Notice",
     "Row",
     "RuleValue",
+    "StaffAction",
     "StateChange",
     "User",
     "codes_constraint",

@@ -1,8 +1,21 @@
-"""Tables of demand: events and where they are, trips, pledges and seats."""
+"""Tables of demand: events and where they are, trips, pledges and seats, promotion codes."""
 
 from trips.models.events import Event, Partner, Venue
 from trips.models.places import Place
-from trips.models.pledges import Pledge, Seat
+from trips.models.pledges import FreedSeat, Pledge, Seat
+from trips.models.promotions import Promotion, PromotionUse
 from trips.models.trips import Stop, Trip
 
-__all__ = ["Event", "Partner", "Place", "Pledge", "Seat", "Stop", "Trip", "Venue"]
+__all__ = [
+    "Event",
+    "FreedSeat",
+    "Partner",
+    "Place",
+    "Pledge",
+    "Promotion",
+    "PromotionUse",
+    "Seat",
+    "Stop",
+    "Trip",
+    "Venue",
+]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from django.contrib.postgres.indexes import GinIndex, GistIndex, OpClass
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from payments.models import Payee
 from rally import codes
 from rally.geo import Point
 from rally.models import Row
@@ -21,6 +23,17 @@ class Partner(Row):
     slug = models.SlugField(max_length=60, unique=True)
     website = models.URLField(blank=True)
     members = models.ManyToManyField("rally.User", blank=True, related_name="partners")
+    share_percent = models.PositiveSmallIntegerField(
+        default=0, validators=[MaxValueValidator(100)], help_text="of our fee for trips to its events"
+    )
+    payee = models.OneToOneField(
+        Payee, null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="who is paid"
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="partner_share_fits", condition=models.Q(share_percent__lte=100))
+        ]
 
     def __str__(self) -> str:
         return self.name

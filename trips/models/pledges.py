@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.urls import reverse
 
 from payments.models import Payment
@@ -94,6 +94,17 @@ class Pledge(Row):
     consent_version = models.CharField(max_length=20)
     consented_at = models.DateTimeField()
     policy = models.JSONField(help_text="the refund ladder agreed to: [[hours before departure, percent], …]")
+    price_minor = models.PositiveIntegerField(
+        null=True, help_text="what one seat costs, once that is locked; never above the agreed price"
+    )
+    enlarges = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="enlargements",
+        help_text="the paid pledge of the same rider to which this one adds seats",
+    )
+    offered_at = models.DateTimeField(null=True, help_text="when seats were offered from the waiting list")
     reserved_until = models.DateTimeField(help_text="a draft loses its seats after this")
     card_asked_at = models.DateTimeField(null=True, help_text="since when the rider's card needs them")
     card_due_at = models.DateTimeField(null=True, help_text="when we give up waiting for the card")
@@ -108,7 +119,16 @@ class Pledge(Row):
             models.UniqueConstraint(
                 fields=["rider", "trip"],
                 name="pledge_one_live_per_rider",
-                condition=Q(state__in=list(OCCUPYING)),
+                condition=Q(state__in=[*OCCUPYING, PledgeState.WAITING], enlarges=None),
+            ),
+            models.UniqueConstraint(
+                fields=["enlarges"],
+                name="pledge_one_enlargement_at_a_time",
+                condition=Q(state=PledgeState.DRAFT),
+            ),
+            models.CheckConstraint(
+                name="pledge_price_agreed",
+                condition=Q(price_minor=None) | Q(price_minor__lte=F("fare_minor")),
             ),
             models.CheckConstraint(name="pledge_seats_positive", condition=Q(seats__gte=1)),
             models.CheckConstraint(name="pledge_fare_positive", condition=Q(fare_minor__gt=0)),
@@ -121,6 +141,7 @@ class Pledge(Row):
                 name="pledge_backed_has_payment",
                 condition=Q(
                     state__in=[
+                        PledgeState.WAITING,
                         PledgeState.DRAFT,
                         PledgeState.EXPIRED,
                         PledgeState.WITHDRAWN,
@@ -140,6 +161,11 @@ class Pledge(Row):
                 fields=["card_due_at"],
                 name="pledge_card_due",
                 condition=Q(state__in=[PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE]),
+            ),
+            models.Index(
+                fields=["trip", "created_at"],
+                name="pledge_waiting",
+                condition=Q(state=PledgeState.WAITING),
             ),
             models.Index(fields=["trip"], name="pledge_leaving", condition=Q(state=PledgeState.WITHDRAWING)),
         ]
@@ -170,8 +196,13 @@ class Pledge(Row):
         return Money(self.fare_minor, self.currency)
 
     @property
+    def price(self) -> Money:
+        """What one seat costs: the locked price, until then at most the agreed one."""
+        return self.fare if self.price_minor is None else Money(self.price_minor, self.currency)
+
+    @property
     def amount(self) -> Money:
-        """What all its seats cost."""
+        """What all its seats cost at most."""
         return self.fare * self.seats
 
     @property
@@ -219,3 +250,33 @@ class Seat(Row):
     def get_absolute_url(self) -> str:
         """The boarding pass."""
         return reverse("trips:pass", kwargs={"code": self.code})
+
+
+class FreedSeat(Row):
+    """A paid seat that its rider gave up for less than its price. Sold again, the rest goes back too."""
+
+    trip = models.ForeignKey(Trip, on_delete=models.PROTECT, related_name="freed_seats")
+    pledge = models.ForeignKey(Pledge, on_delete=models.PROTECT, related_name="freed_seats")
+    n = models.PositiveSmallIntegerField(help_text="numbered within the pledge")
+    kept_minor = models.PositiveIntegerField(help_text="what was not given back for it")
+    freed_at = models.DateTimeField()
+    resold_to = models.ForeignKey(
+        Pledge, null=True, on_delete=models.PROTECT, related_name="took_over", help_text="who pays for it now"
+    )
+    resold_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["pledge", "n"], name="freedseat_once"),
+            models.CheckConstraint(
+                name="freedseat_resold_has_time",
+                condition=Q(resold_to=None, resold_at=None)
+                | Q(resold_to__isnull=False, resold_at__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["trip", "freed_at"], name="freedseat_open", condition=Q(resold_at=None))
+        ]
+
+    def __str__(self) -> str:
+        return f"seat {self.n} of {self.pledge}"

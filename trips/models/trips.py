@@ -54,6 +54,18 @@ class Trip(Row):
     )
     platform_percent = models.PositiveSmallIntegerField(help_text="on top of the cost; fixed when proposed")
 
+    ladder = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="how the fare falls as the coach fills: [[seats, percent of the agreed fare], …]; empty: it does not",
+    )
+    locked_percent = models.PositiveSmallIntegerField(
+        null=True, editable=False, help_text="of the agreed fares, once settled; it only falls from there"
+    )
+    fares_closed_at = models.DateTimeField(
+        null=True, editable=False, help_text="when riders got back what later joiners saved them"
+    )
+
     seats_taken = models.PositiveSmallIntegerField(default=0, editable=False)
     seats_pledged = models.PositiveSmallIntegerField(default=0, editable=False)
     seats_funded = models.PositiveSmallIntegerField(default=0, editable=False)
@@ -86,6 +98,10 @@ class Trip(Row):
             ),
             models.CheckConstraint(
                 name="trip_threshold_fits", condition=Q(threshold__gte=1, threshold__lte=F("capacity"))
+            ),
+            models.CheckConstraint(
+                name="trip_locked_percent_fits",
+                condition=Q(locked_percent=None) | Q(locked_percent__gte=1, locked_percent__lte=100),
             ),
             models.CheckConstraint(
                 name="trip_times_in_order",

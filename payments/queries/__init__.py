@@ -1,0 +1,41 @@
+"""Reads over money: what is held, what a group of payments came to, balances, and what must always be true of them."""
+
+from payments.queries.balances import balance, balances
+from payments.queries.groups import TripMoney, held_amounts, outstanding, trip_money
+from payments.queries.invariants import (
+    check_ledger,
+    l1_balanced,
+    l2_balance_agrees,
+    l3_lines_agree,
+    l4_nobody_pays_twice,
+    l5_deposits_are_for_paid,
+    l6_released_holds_nothing,
+    l7_payees_get_no_more,
+    l8_holds_agree,
+    l9_nothing_waits_for_long,
+    l10_kept_sums_agree,
+)
+from payments.queries.troubles import still_owed, stuck_operations, unread_events
+
+__all__ = [
+    "TripMoney",
+    "balance",
+    "balances",
+    "check_ledger",
+    "held_amounts",
+    "l1_balanced",
+    "l2_balance_agrees",
+    "l3_lines_agree",
+    "l4_nobody_pays_twice",
+    "l5_deposits_are_for_paid",
+    "l6_released_holds_nothing",
+    "l7_payees_get_no_more",
+    "l8_holds_agree",
+    "l9_nothing_waits_for_long",
+    "l10_kept_sums_agree",
+    "outstanding",
+    "still_owed",
+    "stuck_operations",
+    "trip_money",
+    "unread_events",
+]
