@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from icalendar import Calendar
+from icalendar import Component
 from icalendar.error import BrokenCalendarProperty
+from icalendar.timezone import tzp
 
 from trips.importing import clocks
 from trips.importing.names import fold, tidy
@@ -30,6 +32,8 @@ _HOME_FIRST = re.compile(r"\s+(?:vs\.?|v\.?|versus)(?:\s+|$)", re.IGNORECASE)
 #: What may stand round the names: a sign at the front, a note in brackets at the end.
 _SIGNS = re.compile(r"^[^\w(]+|\s*[(\[][^)\]]*[)\]]\s*$")
 _BEGIN = re.compile(r"^BEGIN:VEVENT\s*$", re.IGNORECASE)
+_END = re.compile(r"^END:VEVENT\s*$", re.IGNORECASE)
+_ZONE = re.compile(r";TZID=\"?([^\":;]+)", re.IGNORECASE)
 _LONGEST = timedelta(hours=24)
 
 
@@ -43,24 +47,66 @@ def read(text: str, venues: Venues) -> Schedule:
 
     Lines of problems are those where the event begins. A time without a zone is that of the venue.
     """
+    frame, blocks = _apart(text)
     try:
-        calendars = Calendar.from_ical(text, multiple=True)
-    except Exception as problem:  # noqa: BLE001 - the parser raises whatever its parts raise
-        raise BadFile(f"The calendar cannot be read: {tidy(str(problem))[:200]}.") from None
-    starts = [number for number, line in enumerate(text.splitlines(), start=1) if _BEGIN.match(line)]
-    parts = [part for calendar in calendars for part in calendar.walk("VEVENT")]
-    if not parts:
+        calendars = _parsed(frame)  # and with it the zones that the calendar defines itself
+    except BadRow as problem:
+        raise BadFile(f"The calendar {problem}.") from None
+    if not calendars:
+        raise BadFile("The calendar cannot be read: its end is missing.")
+    if not blocks:
         raise BadFile("The calendar holds no events.")
     found = Schedule(global_numbers=True)
     once = Once()
-    for number, part in zip(starts, parts, strict=False):
+    for number, block in blocks.items():
         try:
+            part = _part(block)
             uid = _uid(part)
             once.claim(uid, number, f"the UID {uid[:60]}")
             found.events.append(_event(part, uid, number, venues))
         except BadRow as problem:
             found.problems.append(Problem(number, str(problem)))
     return found
+
+
+def _apart(text: str) -> tuple[str, dict[int, str]]:
+    """The calendar without its events, and each event's own lines by the line it begins on: one that is broken spoils no other."""
+    frame, blocks = [], {}
+    lines = enumerate(text.split("\n"), start=1)
+    for number, line in lines:
+        if _BEGIN.match(line):
+            blocks[number] = "\n".join([line, *_until_its_end(number, lines)]) + "\n"
+        else:
+            frame.append(line)
+    return "\n".join(frame) + "\n", blocks
+
+
+def _until_its_end(begun: int, lines: Iterator[tuple[int, str]]) -> Iterator[str]:
+    for _number, line in lines:
+        yield line
+        if _END.match(line):
+            return
+    raise BadFile(f"The calendar cannot be read: it breaks off in the event that begins on line {begun}.")
+
+
+def _part(block: str) -> Any:
+    for name in _ZONE.findall(block):
+        try:
+            tzp.timezone(name)
+        except OSError:  # it looks for a file of that name, and "America" is a folder
+            raise clocks.no_zone(name) from None
+    (part,) = _parsed(block)
+    return part
+
+
+def _parsed(text: str) -> list[Component]:
+    """The outermost parts of the text. Raises `BadRow`."""
+    try:
+        return Component.from_ical(text, multiple=True)
+    except Exception as problem:  # noqa: BLE001 - the parser raises whatever its parts raise
+        # What is no complaint about a value may name our own files.
+        why = f": {tidy(str(problem))[:200].rstrip('.!')}" if isinstance(problem, ValueError) else ""
+        raise BadRow(f"cannot be read{why}") from None
 
 
 def _uid(part: Any) -> str:

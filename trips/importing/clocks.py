@@ -17,7 +17,12 @@ def zone(name: str) -> ZoneInfo:
         # Only whole names of the tz database: ZoneInfo looks into folders and would stumble over "America" or "../x".
         return ZoneInfo(name.strip())
     except (KeyError, ValueError, OSError):
-        raise BadRow(f"“{name[:60]}” is no time zone, such as America/Chicago") from None
+        raise no_zone(name) from None
+
+
+def no_zone(name: str) -> BadRow:
+    """What is said of a name that no zone has."""
+    return BadRow(f"“{name[:60]}” is no time zone, such as America/Chicago")
 
 
 def to_utc(wall: datetime, where: tzinfo) -> datetime:

@@ -186,13 +186,51 @@ def test_one_uid_twice() -> None:
     ("text", "says"),
     [
         (calendar(), "holds no events"),
-        ("BEGIN:VCALENDAR\r\nnonsense\r\n", "cannot be read|holds no events"),
-        ("BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n", "cannot be read|holds no events"),
+        ("BEGIN:VCALENDAR\r\nnonsense\r\n", "cannot be read: .*nonsense"),
+        ("BEGIN:VCALENDAR\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n", "cannot be read: END encountered"),
+        (calendar(vevent()).removesuffix("END:VCALENDAR\r\n"), "cannot be read: its end is missing"),
+        ("BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n", "it breaks off in the event that begins on line 2"),
     ],
 )
 def test_what_is_no_calendar_is_refused_as_a_whole(text: str, says: str) -> None:
     with pytest.raises(BadFile, match=says):
         calendars.read(text, KNOWN)
+
+
+@pytest.mark.parametrize(
+    "zone", ["America", "/usr/share/zoneinfo/America", "America/", "x" * 300, "../../etc"]
+)
+def test_a_zone_that_is_none_spoils_its_event_alone(zone: str) -> None:
+    found = read(
+        vevent(),
+        vevent(UID="g2@league.example", DTSTART=f";TZID={zone}:20261213T180000"),
+        vevent(UID="g3@league.example", DTEND=f';TZID="{zone}":20261213T180000'),
+        vevent(UID="g4@league.example"),
+    )
+    assert [event.number for event in found.events] == ["g1@league.example", "g4@league.example"]
+    assert [str(one) for one in found.problems] == [
+        f"line {line}: “{zone[:60]}” is no time zone, such as America/Chicago" for line in (10, 16)
+    ]
+
+
+def test_a_zone_that_the_calendar_defines_itself() -> None:
+    defined = (
+        "BEGIN:VTIMEZONE\r\nTZID:Stadium\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETFROM:-0600\r\n"
+        "TZOFFSETTO:-0600\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+    )
+    text = calendar(vevent(DTSTART=";TZID=Stadium:20261213T120000")).replace(
+        "BEGIN:VEVENT", f"{defined}BEGIN:VEVENT"
+    )
+
+    (event,) = calendars.read(text, KNOWN).events
+
+    assert (event.starts_at, event.line) == (datetime(2026, 12, 13, 18, 0, tzinfo=UTC), 12)
+
+
+def test_an_event_that_cannot_be_read_spoils_no_other() -> None:
+    found = read("BEGIN:VALARM\r\nEND:VTODO\r\nEND:VJOURNAL", vevent())
+    assert len(found.events) == 1
+    assert str(found.problems[0]).startswith("line 4: cannot be read")
 
 
 def test_an_end_of_time() -> None:
