@@ -16,8 +16,8 @@ from operators.models import Member
 from operators.queries import earned
 from operators.views import doors
 from payments.actions import payees
+from payments.errors import ProviderUnavailable
 from rally import clock
-from rally.errors import Refusal
 
 _PAGE = 20
 
@@ -47,8 +47,14 @@ def onboard(request: HttpRequest, member: Member) -> HttpResponse:
             return_url=settings.SITE_URL + reverse("operators:onboarded"),
             now=clock.now(),
         )
-    except Refusal as refusal:
-        messages.error(request, refusal.message)
+    except ProviderUnavailable:
+        # Its own words are for riders, whose seats stay reserved.
+        messages.error(
+            request,
+            _(
+                "The payment service does not answer right now. What you earned is safe; please try again in a minute."
+            ),
+        )
         return redirect("operators:money")
     return HttpResponseRedirect(address, status=303)
 

@@ -224,7 +224,7 @@ def test_papers_are_handed_in(crew: Company, otto: User, as_: As, kind: str) -> 
 def test_the_board_and_committing_from_it(crew: Company, otto: User, as_: As) -> None:
     trip, browser = van_trip(), as_(otto)
     assert trip.code in browser.get(reverse("operators:board")).content.decode()
-    nothing = browser.get(reverse("operators:board"), {"vehicle_class": "coach", "within_km": "50"})
+    nothing = browser.get(reverse("operators:board"), {"vehicle_class": "coach", "within_km": "48"})
     assert "No trip looks for a bus here" in nothing.content.decode()
     for odd in ("?page=99&after=0001-01-01", "?before=9999-12-31&within_km=", "?order=luck&within_km=x"):
         assert browser.get(reverse("operators:board") + odd).status_code == 200
@@ -352,6 +352,7 @@ def test_onboarding_while_the_payment_service_is_away(
 
     assert refused.redirect_chain == [(reverse("operators:money"), 302)]
     assert "The payment service does not answer right now" in refused.content.decode()
+    assert "seats" not in refused.content.decode().split('id="messages"')[1].split("</div>")[0]
     assert "Payouts are set up." not in back.content.decode()
     clock_at.shift(timedelta(minutes=1))
     assert owner.post(reverse("operators:onboard")).status_code == 303
