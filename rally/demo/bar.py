@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from operators.models import Run
-from rally import clock
+from rally import clock, codes
 from rally.demo import cast, schedule
 from rally.demo.clock import ZONE
 from trips.models import Pledge, Seat, Trip
@@ -43,7 +43,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
 def _trip_of(request: HttpRequest) -> tuple[str, str]:
     """The code of the trip that this page is about and the zone it starts in; empty and the usual zone if none."""
     match = request.resolver_match
-    code = match.kwargs.get("code", "") if match else ""
+    code = codes.clean(match.kwargs.get("code", "")) if match else ""
     name = match.view_name if match else ""
     trips = None
     if name in _TRIP_PAGES:

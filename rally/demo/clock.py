@@ -26,7 +26,7 @@ from operators.states import RunState
 from payments.models import InboxEvent, LedgerTransfer, Operation, Payment, Transfer
 from payments.models.ledger import Account
 from payments.states import InboxState, OperationState, PaymentState, TransferState
-from rally import clock, rules
+from rally import clock, codes, rules
 from rally.demo import drivers
 from rally.errors import BadInput
 from rally.models import Notice, StateChange
@@ -205,7 +205,7 @@ def _move_to(moment: datetime) -> None:
 
 def _ahead(field: str, now: datetime, trip: str, states: tuple[TripState, ...]) -> datetime:
     ahead = Trip.objects.filter(**{f"{field}__gt": now})
-    ahead = ahead.filter(code=trip) if trip else ahead.filter(state__in=states)
+    ahead = ahead.filter(code=codes.clean(trip)) if trip else ahead.filter(state__in=states)
     moment: datetime | None = ahead.aggregate(first=Min(field))["first"]
     if moment is None and trip:
         raise NothingAhead(_("That moment of this trip is behind us."), "move")

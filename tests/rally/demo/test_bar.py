@@ -10,7 +10,7 @@ from django.test import RequestFactory
 from django.urls import resolve, reverse
 
 from operators.models import Run
-from rally.demo import bar, cast
+from rally.demo import bar, cast, clock
 from rally.demo.clock import ZONE
 from tests.factories.operators import confirmed_run, van_trip
 from trips.models import Seat, Stop
@@ -60,6 +60,14 @@ def test_pages_of_a_pledge(run: Run, page: str) -> None:
 @pytest.mark.parametrize("page", sorted(bar._RUN_PAGES))
 def test_pages_of_a_run(run: Run, page: str) -> None:
     assert trip_of(reverse(page, args=[run.code])) == (run.trip.code, "America/Detroit")
+
+
+def test_an_address_typed_by_hand(run: Run) -> None:
+    typed = f"{run.trip.code[:3]}-{run.trip.code[3:]}".lower()
+
+    assert trip_of(reverse("trips:trip", args=[typed])) == (run.trip.code, "America/Detroit")
+    assert trip_of(reverse("driving:run", args=[run.code.lower()]))[0] == run.trip.code
+    assert clock.when("departure", trip=typed) == run.trip.departs_at
 
 
 def test_the_page_of_a_pass(run: Run) -> None:
