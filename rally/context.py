@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
@@ -25,8 +26,11 @@ def _areas(request: HttpRequest) -> set[str]:
         return set()
     areas = {"desk"} if user.is_staff else set()
     # By name, not by import: the kernel's pages do not know the apps.
-    for role in user.memberships.filter(active=True).values_list("role", flat=True):
-        areas.add("drive" if role == "driver" else "operator")
+    licences = Count("papers", filter=Q(papers__kind="driving", papers__refused=False))
+    places = user.memberships.filter(active=True).annotate(licences=licences)
+    for role, licensed in places.values_list("role", "licences"):
+        areas |= {"drive"} if role == "driver" else {"operator"}
+        areas |= {"drive"} if licensed else set()
     return areas
 
 

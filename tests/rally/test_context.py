@@ -8,10 +8,12 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.test import RequestFactory
 
-from operators.states import Role
+from operators.actions import papers
+from operators.states import PaperKind, Role
 from rally.context import page
 from rally.models import User
-from tests.factories.operators import company, member, owner_of
+from tests.factories.operators import NOW, company, member, owner_of, paper
+from tests.factories.people import person
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +41,15 @@ def test_who_does_two_things_has_both(otto: User) -> None:
     member(company(), otto, role=Role.DRIVER)
 
     assert areas(otto) == {"operator", "drive"}
+
+
+def test_an_owner_with_a_driving_licence_drives(otto: User) -> None:
+    owns = member(company(), otto, role=Role.OWNER)
+    licence = paper(owns.operator, PaperKind.DRIVING, member_id=owns.id)
+    assert areas(otto) == {"operator", "drive"}
+
+    papers.refuse(paper_id=licence.id, why="A copy of a copy.", now=NOW, by=person("sam", is_staff=True))
+    assert areas(otto) == {"operator"}
 
 
 def test_who_left_has_none(dee: User) -> None:
