@@ -31,6 +31,14 @@ def stops_with_riders(trip: Trip) -> list[Stop]:
     return stops
 
 
+def seats_awaiting_a_card(trip: Trip) -> int:
+    """While the trip settles: seats whose card was refused and may still be mended. No query at other times."""
+    if trip.state != TripState.SETTLING:
+        return 0
+    refused = trip.pledges.filter(state=PledgeState.NEEDS_CARD).aggregate(seats=Sum("seats", default=0))
+    return int(refused["seats"])
+
+
 def mine(trip: Trip, user: Any) -> Pledge | None:
     """This person's live pledge on the trip."""
     if not user.is_authenticated:

@@ -30,7 +30,8 @@ def trip(request: HttpRequest, code: str) -> HttpResponse:
     """What is this, is it going, what does it cost, what happens to my money, what do I do next."""
     found = get_object_or_404(riding.trips_for_page(), code=codes.clean(code))
     mine = riding.mine(found, request.user)
-    page = render(request, "trips/trip/trip.html", _context(request, found, mine))
+    awaiting = riding.seats_awaiting_a_card(found)
+    page = render(request, "trips/trip/trip.html", _context(request, found, mine, awaiting))
     return _private(page)
 
 
@@ -39,11 +40,12 @@ def live(request: HttpRequest, code: str) -> HttpResponse:
     """The part that changes, with a tag: nothing new is answered by 304."""
     found = get_object_or_404(riding.trips_for_page(), code=codes.clean(code))
     mine = riding.mine(found, request.user)
-    tag = _tag(found, mine)
+    awaiting = riding.seats_awaiting_a_card(found)
+    tag = _tag(found, mine, awaiting)
     unchanged = get_conditional_response(request, etag=tag)
     if unchanged is not None:
         return _private(unchanged)
-    page = render(request, "trips/trip/trip.html#live", _context(request, found, mine))
+    page = render(request, "trips/trip/trip.html#live", _context(request, found, mine, awaiting))
     page["ETag"] = tag
     return _private(page)
 
@@ -54,8 +56,8 @@ def _private(page: HttpResponse) -> HttpResponse:
     return page
 
 
-def _tag(found: Trip, mine: Pledge | None) -> str:
-    """Changes whenever the part looks different: counts, state, bus, my own seats."""
+def _tag(found: Trip, mine: Pledge | None, awaiting: int) -> str:
+    """Changes whenever the part looks different: counts, state, bus, refused cards, my own seats."""
     facts = (
         found.state,
         found.seats_pledged,
@@ -64,12 +66,13 @@ def _tag(found: Trip, mine: Pledge | None) -> str:
         found.seats_supplied,
         found.operator_name,
         found.why_ended,
+        awaiting,
         (mine.code, mine.state, mine.seats) if mine else None,
     )
     return f'"{hashlib.sha256(repr(facts).encode()).hexdigest()[:24]}"'
 
 
-def _context(request: HttpRequest, found: Trip, mine: Pledge | None) -> dict[str, Any]:
+def _context(request: HttpRequest, found: Trip, mine: Pledge | None, awaiting: int) -> dict[str, Any]:
     now = clock.now()
     stops = riding.stops_with_riders(found)
     address = f"{settings.SITE_URL}{found.get_absolute_url()}"
@@ -85,6 +88,7 @@ def _context(request: HttpRequest, found: Trip, mine: Pledge | None) -> dict[str
         "fare": stops[0].fare_minor,
         "lowest": min(stop.fare_minor for stop in stops),
         "mine": mine,
+        "awaiting": awaiting,
         "open": _is_open(found, now),
         "joins_at": reverse("trips:make_pledge", kwargs={"code": found.code}),
         "instrument": terms.instrument_for(found, now),

@@ -15,6 +15,7 @@ from payments.models import Checkout, Payment
 from payments.states import CheckoutState, PaymentState
 from rally import outbox
 from rally.models import Notice, User
+from rally.templatetags import look
 from tests.factories import pledges as make
 from tests.factories.payments import SAVES_THEN_DECLINES, type_card
 from tests.factories.people import person
@@ -512,6 +513,27 @@ def test_every_state_of_the_page(client: Client, van: Trip, now: datetime) -> No
     other = proposed(now=now)
     trips.cancel(trip_id=other.id, now=now, by=other.captain)
     assert "called off" in client.get(other.get_absolute_url()).content.decode()
+
+
+def test_refused_cards_are_told_while_it_settles(client: Client, van: Trip, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    make.backed(van, seats=6, now=now)
+    poor = make.backed(van, seats=3, card=SAVES_THEN_DECLINES, now=now)
+    address = f"/t/{van.code}/live/"
+    waiting = client.get(address)
+    text = " ".join(waiting.content.decode().split())
+    until = look.local_short(fresh(van).grace_ends_at, van.event.venue)
+
+    assert "3 of 9 seats wait for their riders’ cards." in text
+    assert f"until {until} they can mend it. Nobody is charged meanwhile. You can still join." in text
+    assert "Take a seat" in text
+
+    Pledge.objects.filter(id=poor.id).update(
+        state="authorizing"
+    )  # another card, and its bank has not answered
+    after = client.get(address, headers={"If-None-Match": waiting["ETag"]})
+    assert after.status_code == 200
+    assert "wait for their" not in after.content.decode()
 
 
 def test_stream_is_elsewhere_under_wsgi(client: Client, van: Trip) -> None:
