@@ -174,11 +174,7 @@ def _start_keeper(state: Path, mode: str) -> None:
         keeper.wait()
         said = json.loads(answer)["problem"] if answer else f"The servers did not start:\n{last_lines(log)}"
         raise CannotStart(said)
-    _CHILDREN.append(keeper)
-
-
-#: Keepers we started. Kept so that Python does not complain about a child that outlives its object.
-_CHILDREN: list[subprocess.Popen[bytes]] = []
+    keeper.returncode = 0  # it outlives us on purpose; Python complains about children that nobody waited for
 
 
 def run(_argv: list[str]) -> int:

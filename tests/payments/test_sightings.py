@@ -87,7 +87,7 @@ def test_a_hold_of_a_restored_database_is_taken_in(sandbox: Sandbox, ana: User, 
     paid = authorize(saved(ana, time), time)
     with connection.cursor() as cursor:  # the backup is from before the card was asked
         cursor.execute(
-            "TRUNCATE payments_attempt, payments_operation, payments_refund, payments_ledgertransfer"
+            "TRUNCATE payments_attempt, payments_operation, payments_refund, payments_ledgertransfer CASCADE"
         )
     Payment.objects.filter(id=paid.id).update(state=PaymentState.CARD_SAVED)
     InboxEvent.objects.all().delete()
