@@ -25,6 +25,7 @@ _PAGE: Final = {"object": str, "data": list, "has_more": bool, "url": str}
 _OTHER_CODES: Final = frozenset(
     {
         "insufficient_capabilities_for_transfer",
+        "transfer_already_reversed",  # in no list of Stripe's: docs/money.md, "Not verified"
         "payment_method_types_no_longer_supported",  # the changelog of 2026-09-30.endive
         "sandbox_not_modelled",  # ours: Stripe can do it and the sandbox cannot
     }

@@ -47,7 +47,7 @@ def error(status: int, kind: str = "invalid_request_error", code: str | None = N
         (error(401), words.Unknown),
         (error(403), words.Unknown),
         (error(500, "api_error"), words.ServerError),
-        (stripe.APIConnectionError("cut"), words.Unknown),
+        (stripe.APIConnectionError("cut"), words.Unknown),  # type: ignore[no-untyped-call]
     ],
 )
 def test_what_an_answer_means(answer: Any, meaning: type) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import stripe
@@ -36,7 +37,7 @@ def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
     sandbox = Sandbox(tmp_path / "bench.sqlite3", now=clock, faults=faults)
     sandbox.witness = witness = Witness()
     line: stripe.HTTPClient = InProcess(sandbox)
-    addresses: stripe.BaseAddresses | None = None
+    addresses: Any = None
     if os.environ.get("SANDBOX_OVER") == "socket":
         _standing[:] = [sandbox]
         line = stripe.RequestsClient(timeout=20)
