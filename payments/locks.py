@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from payments.models import Payee, Payment, Transfer
+from payments.models import Payee, Payment, Transfer, Wallet
 
 
 def locked_payment(payment_id: UUID | str) -> Payment:
@@ -26,6 +26,15 @@ def locked_payments(payment_ids: Iterable[UUID | str]) -> list[Payment]:
 def locked_payee(payee_id: UUID | str) -> Payee:
     """The payee, held until this transaction ends: one account each, whoever asks first."""
     return Payee.objects.select_for_update().get(id=payee_id)
+
+
+def locked_wallet(user_id: UUID | str, currency: str) -> Wallet:
+    """The user's wallet, made if it is the first, held until this transaction ends. Payments are locked before it.
+
+    Without it two pledges would spend the same credit. Several wallets are taken in the order of their users' ids.
+    """
+    Wallet.objects.bulk_create([Wallet(user_id=user_id, currency=currency)], ignore_conflicts=True)
+    return Wallet.objects.select_for_update().get(user_id=user_id, currency=currency)
 
 
 def locked_transfer(transfer_id: UUID | str) -> Transfer:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from payments.models import Account, Attempt, LedgerTransfer, Payee, Payment, Transfer
+from payments.models import Account, Attempt, LedgerTransfer, Payee, Payment, Transfer, Wallet
 from payments.models.payments import Refund
 
 
@@ -175,6 +175,22 @@ def paid_out(*, amount: int, fee: int, currency: str, transaction: str, now: dat
     )
 
 
+def credit_key(reference: str) -> str:
+    """The event of giving credit for this reference."""
+    return f"credit:{reference}"
+
+
+def credit_given(wallet: Wallet, *, source: str, amount: int, reference: str, now: datetime) -> None:
+    """A rider was given credit, at our cost."""
+    _post(
+        credit_key(reference),
+        [(source, Account.RIDER_CREDIT, amount)],
+        currency=wallet.currency,
+        user=wallet.user_id,
+        now=now,
+    )
+
+
 def balance_of(account: str, *, payment_id: UUID) -> int:
     """Credits less debits of one account for one payment, in minor units: what a liability still holds."""
     rows = LedgerTransfer.objects.filter(payment_id=payment_id)
@@ -191,6 +207,7 @@ def _post(
     payee: Payee | None = None,
     currency: str = "",
     transaction: str = "",
+    user: UUID | None = None,
 ) -> None:
     """Add the legs that are not zero and not there yet."""
     LedgerTransfer.objects.bulk_create(
@@ -204,6 +221,7 @@ def _post(
                 currency=payment.currency if payment else currency,
                 payment=payment,
                 payee=payee,
+                user_id=user,
                 group=payment.group if payment else "",
                 transaction=transaction,
                 occurred_at=now,

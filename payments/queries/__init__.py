@@ -16,12 +16,14 @@ from payments.queries.invariants import (
     l10_kept_sums_agree,
 )
 from payments.queries.troubles import still_owed, stuck_operations, unread_events
+from payments.queries.worth import credit_of, paid_by_payer, worth, worths
 
 __all__ = [
     "TripMoney",
     "balance",
     "balances",
     "check_ledger",
+    "credit_of",
     "held_amounts",
     "l1_balanced",
     "l2_balance_agrees",
@@ -34,8 +36,11 @@ __all__ = [
     "l9_nothing_waits_for_long",
     "l10_kept_sums_agree",
     "outstanding",
+    "paid_by_payer",
     "still_owed",
     "stuck_operations",
     "trip_money",
     "unread_events",
+    "worth",
+    "worths",
 ]

@@ -1,0 +1,47 @@
+"""What a payment is worth to whoever drives, what its payer put in, and what a rider has to their credit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import F, Sum
+
+from payments.models import Account, Contribution, Payment, Wallet
+from payments.states import ContributionState
+from rally.models import User
+from rally.money import Money
+
+
+def worth(payment: Payment) -> Money:
+    """What is kept for whoever drives: taken from the card and spent from credit and promotions, less what was given
+    back of either. A promotion counts like money: we bear it, the driver does not."""
+    spent = _spent([payment.id], Contribution.SOURCES).get(payment.id, 0)
+    return payment.refundable + Money(spent, payment.currency)
+
+
+def worths(payments: Iterable[Payment]) -> dict[UUID, Money]:
+    """`worth` of each of these payments, by id, with one query for all."""
+    rows = list(payments)
+    spent = _spent([each.id for each in rows], Contribution.SOURCES)
+    return {each.id: each.refundable + Money(spent.get(each.id, 0), each.currency) for each in rows}
+
+
+def paid_by_payer(payment: Payment) -> Money:
+    """What the payer put in and was not given back: by card and from their own credit. A promotion is not theirs."""
+    spent = _spent([payment.id], (Account.RIDER_CREDIT,)).get(payment.id, 0)
+    return payment.refundable + Money(spent, payment.currency)
+
+
+def credit_of(user: User, currency: str = "USD") -> Money:
+    """What the user can spend: what is set aside for pledges has left it already."""
+    held = Wallet.objects.filter(user=user, currency=currency).values_list("balance_minor", flat=True).first()
+    return Money(held or 0, currency)
+
+
+def _spent(payment_ids: list[UUID], sources: Iterable[str]) -> dict[UUID, int]:
+    rows = Contribution.objects.filter(
+        payment_id__in=payment_ids, state=ContributionState.SPENT, source__in=list(sources)
+    )
+    kept = rows.values_list("payment_id").annotate(kept=Sum(F("amount_minor") - F("returned_minor")))
+    return dict(kept)
