@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from payments.states import DISPUTE, DisputeState
 from rally.models import Row, codes_constraint
+from rally.money import Money
 
 
 class Dispute(Row):
@@ -24,6 +25,11 @@ class Dispute(Row):
     )
     respond_by = models.DateTimeField(null=True, help_text="after this the bank takes no evidence")
     evidence = models.JSONField(default=dict, help_text="what was or will be sent, in the provider's names")
+    advice = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="why our own books say that the payer is right; empty: answer it",
+    )
     submitted_at = models.DateTimeField(null=True)
     opened_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -50,3 +56,13 @@ class Dispute(Row):
 
     def __str__(self) -> str:
         return f"dispute: {self.state}"
+
+    @property
+    def amount(self) -> Money:
+        """What the bank took."""
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def open(self) -> bool:
+        """The bank has not decided yet."""
+        return self.state in (DisputeState.NEEDS_RESPONSE, DisputeState.UNDER_REVIEW)

@@ -36,10 +36,11 @@ class InboxEvent(models.Model):
 
 
 class FeedCursor(models.Model):
-    """How far a feed of the provider has been read."""
+    """How far a feed of the provider has been read, or a round over our own rows has come."""
 
     feed = models.CharField(primary_key=True, max_length=30)
     read_to = models.DateTimeField()
+    place = models.CharField(max_length=60, blank=True, help_text="of a round: the last row looked at")
 
     def __str__(self) -> str:
         return self.feed

@@ -31,9 +31,12 @@ class Operation(Row):
         TRANSFER = "transfer"
         REVERSE = "reverse"
         EVIDENCE = "evidence"
+        ACCEPT = "accept"
 
     kind = models.CharField(max_length=20, choices=Kind)
-    subject = models.UUIDField(help_text="the row it is about: checkout, attempt, refund, payee, transfer")
+    subject = models.UUIDField(
+        help_text="the row it is about: checkout, attempt, refund, payee, transfer, dispute"
+    )
     n = models.PositiveSmallIntegerField(default=1, help_text="numbered within kind and subject")
     payment = models.ForeignKey(
         "payments.Payment", null=True, on_delete=models.PROTECT, related_name="operations"
