@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from trips.views import captaining, finding, proposing, riding, stream, trip
+from trips.views import (
+    captaining,
+    changing,
+    finding,
+    joining,
+    paying,
+    proposing,
+    riding,
+    stream,
+    trip,
+)
 
 app_name = "trips"
 urlpatterns = [
@@ -17,15 +27,15 @@ urlpatterns = [
     path("t/<str:code>/", trip.trip, name="trip"),
     path("t/<str:code>/live/", trip.live, name="trip_live"),
     path("stream/trips/<str:code>/", stream.stream, name="stream"),
-    path("t/<str:code>/pledge/", riding.make_pledge, name="make_pledge"),
+    path("t/<str:code>/pledge/", joining.make_pledge, name="make_pledge"),
     path("t/<str:code>/captain/", captaining.captain, name="captain"),
     path("rides/", riding.rides, name="rides"),
     path("p/<str:code>/", riding.pledge, name="pledge"),
-    path("p/<str:code>/pay/", riding.pay, name="pay"),
-    path("p/<str:code>/paid/", riding.paid, name="paid"),
-    path("p/<str:code>/leave/", riding.withdraw, name="withdraw"),
-    path("p/<str:code>/seats/", riding.change_seats, name="change_seats"),
+    path("p/<str:code>/pay/", paying.pay, name="pay"),
+    path("p/<str:code>/paid/", paying.paid, name="paid"),
+    path("p/<str:code>/leave/", changing.withdraw, name="withdraw"),
+    path("p/<str:code>/seats/", changing.change_seats, name="change_seats"),
     path("p/<str:code>/trip.ics", riding.calendar, name="calendar"),
     path("pass/<str:code>/", riding.boarding_pass, name="pass"),
-    path("pass/<str:code>/hand-over/", riding.hand_over, name="hand_over"),
+    path("pass/<str:code>/hand-over/", changing.hand_over, name="hand_over"),
 ]

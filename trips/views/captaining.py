@@ -19,7 +19,7 @@ from trips.actions import trips
 from trips.models import Trip
 from trips.permissions import NotTheCaptain, check_can_cancel, may_captain
 from trips.queries import riding
-from trips.views.riding import SeeOther
+from trips.views.looking import SeeOther
 
 
 @never_cache

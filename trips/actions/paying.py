@@ -1,0 +1,95 @@
+"""Going to pay: the link, the payment behind a pledge, and by which kind of checkout page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from payments.actions import payments
+from payments.models import Checkout
+from rally import rules
+from trips import notices
+from trips.errors import NotChangeable
+from trips.locks import locked_pledge
+from trips.models import Pledge, Trip
+from trips.models.pledges import Instrument
+from trips.queries import links
+from trips.states import PledgeState, TripState
+
+
+@dataclass(frozen=True)
+class ToPay:
+    """Where the rider has to go: this payment, by this kind of checkout page."""
+
+    payment_id: Any
+    mode: Checkout.Mode
+
+
+def pay_link(pledge: Pledge) -> str:
+    """The absolute address at which this pledge is paid, signed so that it works without signing in.
+
+    Whoever has it can pay for the seats and see that they are paid, nothing else.
+    """
+    return links.pay_link(pledge)
+
+
+@transaction.atomic
+def open_payment(*, pledge_id: Any, now: datetime) -> ToPay:
+    """Make sure there is a payment to pay, and say by which kind of checkout page.
+
+    A draft keeps its seats while its rider is at the checkout, at most twice `reserve_minutes` altogether. Safe to
+    repeat. Raises `NotChangeable` when there is nothing to pay (any more).
+    """
+    trip, pledge = locked_pledge(pledge_id)
+
+    mode = _mode(trip, pledge, now)
+
+    if pledge.payment_id is None:
+        pledge.payment = payments.open(
+            payer=pledge.rider,
+            reference=f"pledge:{pledge.id}",
+            group=f"trip:{trip.id}",
+            description=_description(trip, pledge),
+            amount=pledge.amount,
+            now=now,
+        )
+    if pledge.state == PledgeState.DRAFT:
+        keep = timedelta(minutes=rules.current().reserve_minutes)
+        pledge.reserved_until = max(pledge.reserved_until, min(now + keep, pledge.created_at + 2 * keep))
+    pledge.save(update_fields=["payment", "reserved_until"])
+    return ToPay(payment_id=pledge.payment_id, mode=mode)
+
+
+def _mode(trip: Trip, pledge: Pledge, now: datetime) -> Checkout.Mode:
+    state = PledgeState(pledge.state)
+    if state == PledgeState.PAYMENT_DUE:
+        return Checkout.Mode.CHARGE
+    if state not in {PledgeState.DRAFT, PledgeState.NEEDS_CARD}:
+        raise NotChangeable(why=_why_nothing_to_pay(state))
+    if trip.state == TripState.CONFIRMED and now < trip.departs_at:
+        return Checkout.Mode.CHARGE
+    if trip.state == TripState.SETTLING:
+        return Checkout.Mode.HOLD
+    if trip.state == TripState.GATHERING:
+        return Checkout.Mode.HOLD if pledge.instrument == Instrument.HOLD else Checkout.Mode.SAVE
+    raise NotChangeable(why=_("the trip takes no more cards"))
+
+
+def _why_nothing_to_pay(state: PledgeState) -> str:
+    if state in {PledgeState.BACKED, PledgeState.HELD, PledgeState.PAID}:
+        return _("your part is done already")
+    if state in {PledgeState.AUTHORIZING, PledgeState.CAPTURING}:
+        return _("your bank is being asked at this moment")
+    if state == PledgeState.EXPIRED:
+        return _("the seats were given up because no card came in time")
+    return _("these seats were given up")
+
+
+def _description(trip: Trip, pledge: Pledge) -> str:
+    """What the payer reads on the checkout page."""
+    facts = {"seats": pledge.seats, "trip": trip, "day": notices.day_of(trip)}
+    return (_("Seats: %(seats)s. %(trip)s, %(day)s") % facts)[:200]
