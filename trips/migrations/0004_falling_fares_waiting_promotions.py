@@ -11,213 +11,432 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payments', '0005_credits_disputes_and_the_desk'),
-        ('trips', '0003_claim_seats'),
+        ("payments", "0005_credits_disputes_and_the_desk"),
+        ("trips", "0003_claim_seats"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='FreedSeat',
+            name="FreedSeat",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('n', models.PositiveSmallIntegerField(help_text='numbered within the pledge')),
-                ('kept_minor', models.PositiveIntegerField(help_text='what was not given back for it')),
-                ('freed_at', models.DateTimeField()),
-                ('resold_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("n", models.PositiveSmallIntegerField(help_text="numbered within the pledge")),
+                ("kept_minor", models.PositiveIntegerField(help_text="what was not given back for it")),
+                ("freed_at", models.DateTimeField()),
+                ("resold_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Promotion',
+            name="Promotion",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('code', models.CharField(help_text='in capitals, as it is typed', max_length=30, unique=True)),
-                ('name', models.CharField(max_length=80)),
-                ('percent', models.PositiveSmallIntegerField(default=0, help_text='off the price; or an amount', validators=[django.core.validators.MaxValueValidator(100)])),
-                ('amount_minor', models.PositiveIntegerField(default=0, help_text='off each pledge')),
-                ('currency', models.CharField(default='USD', max_length=3)),
-                ('valid_from', models.DateTimeField()),
-                ('valid_until', models.DateTimeField()),
-                ('max_uses', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1)])),
-                ('max_uses_per_rider', models.PositiveSmallIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1)])),
-                ('uses', models.PositiveIntegerField(default=0, editable=False, help_text='kept by a trigger')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(help_text="in capitals, as it is typed", max_length=30, unique=True),
+                ),
+                ("name", models.CharField(max_length=80)),
+                (
+                    "percent",
+                    models.PositiveSmallIntegerField(
+                        default=0,
+                        help_text="off the price; or an amount",
+                        validators=[django.core.validators.MaxValueValidator(100)],
+                    ),
+                ),
+                ("amount_minor", models.PositiveIntegerField(default=0, help_text="off each pledge")),
+                ("currency", models.CharField(default="USD", max_length=3)),
+                ("valid_from", models.DateTimeField()),
+                ("valid_until", models.DateTimeField()),
+                (
+                    "max_uses",
+                    models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1)]),
+                ),
+                (
+                    "max_uses_per_rider",
+                    models.PositiveSmallIntegerField(
+                        default=1, validators=[django.core.validators.MinValueValidator(1)]
+                    ),
+                ),
+                (
+                    "uses",
+                    models.PositiveIntegerField(default=0, editable=False, help_text="kept by a trigger"),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PromotionUse',
+            name="PromotionUse",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('n', models.PositiveSmallIntegerField(help_text="which of the rider's uses of this code")),
-                ('saved_minor', models.PositiveIntegerField(help_text='what it takes off at most')),
-                ('used_at', models.DateTimeField()),
-                ('given_back_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("n", models.PositiveSmallIntegerField(help_text="which of the rider's uses of this code")),
+                ("saved_minor", models.PositiveIntegerField(help_text="what it takes off at most")),
+                ("used_at", models.DateTimeField()),
+                ("given_back_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.RemoveConstraint(
-            model_name='pledge',
-            name='pledge_state_known',
+            model_name="pledge",
+            name="pledge_state_known",
         ),
         migrations.RemoveConstraint(
-            model_name='pledge',
-            name='pledge_one_live_per_rider',
+            model_name="pledge",
+            name="pledge_one_live_per_rider",
         ),
         migrations.RemoveConstraint(
-            model_name='pledge',
-            name='pledge_backed_has_payment',
+            model_name="pledge",
+            name="pledge_backed_has_payment",
         ),
         migrations.AddField(
-            model_name='partner',
-            name='payee',
-            field=models.OneToOneField(blank=True, help_text='who is paid', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.payee'),
+            model_name="partner",
+            name="payee",
+            field=models.OneToOneField(
+                blank=True,
+                help_text="who is paid",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="payments.payee",
+            ),
         ),
         migrations.AddField(
-            model_name='partner',
-            name='share_percent',
-            field=models.PositiveSmallIntegerField(default=0, help_text='of our fee for trips to its events', validators=[django.core.validators.MaxValueValidator(100)]),
+            model_name="partner",
+            name="share_percent",
+            field=models.PositiveSmallIntegerField(
+                default=0,
+                help_text="of our fee for trips to its events",
+                validators=[django.core.validators.MaxValueValidator(100)],
+            ),
         ),
         migrations.AddField(
-            model_name='pledge',
-            name='enlarges',
-            field=models.ForeignKey(help_text='the paid pledge of the same rider to which this one adds seats', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='enlargements', to='trips.pledge'),
+            model_name="pledge",
+            name="enlarges",
+            field=models.ForeignKey(
+                help_text="the paid pledge of the same rider to which this one adds seats",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="enlargements",
+                to="trips.pledge",
+            ),
         ),
         migrations.AddField(
-            model_name='pledge',
-            name='offered_at',
-            field=models.DateTimeField(help_text='when seats were offered from the waiting list', null=True),
+            model_name="pledge",
+            name="offered_at",
+            field=models.DateTimeField(help_text="when seats were offered from the waiting list", null=True),
         ),
         migrations.AddField(
-            model_name='pledge',
-            name='price_minor',
-            field=models.PositiveIntegerField(help_text='what one seat costs, once that is locked; never above the agreed price', null=True),
+            model_name="pledge",
+            name="price_minor",
+            field=models.PositiveIntegerField(
+                help_text="what one seat costs, once that is locked; never above the agreed price", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='trip',
-            name='fares_closed_at',
-            field=models.DateTimeField(editable=False, help_text='when riders got back what later joiners saved them', null=True),
+            model_name="trip",
+            name="fares_closed_at",
+            field=models.DateTimeField(
+                editable=False, help_text="when riders got back what later joiners saved them", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='trip',
-            name='ladder',
-            field=models.JSONField(blank=True, default=list, help_text='how the fare falls as the coach fills: [[seats, percent of the agreed fare], …]; empty: it does not'),
+            model_name="trip",
+            name="ladder",
+            field=models.JSONField(
+                blank=True,
+                default=list,
+                help_text="how the fare falls as the coach fills: [[seats, percent of the agreed fare], …]; empty: it does not",
+            ),
         ),
         migrations.AddField(
-            model_name='trip',
-            name='locked_percent',
-            field=models.PositiveSmallIntegerField(editable=False, help_text='of the agreed fares, once settled; it only falls from there', null=True),
+            model_name="trip",
+            name="locked_percent",
+            field=models.PositiveSmallIntegerField(
+                editable=False,
+                help_text="of the agreed fares, once settled; it only falls from there",
+                null=True,
+            ),
         ),
         migrations.AlterField(
-            model_name='pledge',
-            name='state',
-            field=models.CharField(choices=[('draft', 'Waiting for your card'), ('waiting', 'On the waiting list'), ('backed', 'Card saved'), ('authorizing', 'Checking your card'), ('held', 'Money held'), ('capturing', 'Paying'), ('paid', 'Paid'), ('needs_card', 'Your card needs you'), ('payment_due', 'Payment due'), ('withdrawing', 'Leaving'), ('expired', 'Not completed'), ('withdrawn', 'Withdrawn'), ('released', 'Released'), ('refunded', 'Refunded')], default='draft', max_length=12),
+            model_name="pledge",
+            name="state",
+            field=models.CharField(
+                choices=[
+                    ("draft", "Waiting for your card"),
+                    ("waiting", "On the waiting list"),
+                    ("backed", "Card saved"),
+                    ("authorizing", "Checking your card"),
+                    ("held", "Money held"),
+                    ("capturing", "Paying"),
+                    ("paid", "Paid"),
+                    ("needs_card", "Your card needs you"),
+                    ("payment_due", "Payment due"),
+                    ("withdrawing", "Leaving"),
+                    ("expired", "Not completed"),
+                    ("withdrawn", "Withdrawn"),
+                    ("released", "Released"),
+                    ("refunded", "Refunded"),
+                ],
+                default="draft",
+                max_length=12,
+            ),
         ),
         migrations.AddIndex(
-            model_name='pledge',
-            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['trip', 'created_at'], name='pledge_waiting'),
+            model_name="pledge",
+            index=models.Index(
+                condition=models.Q(("state", "waiting")), fields=["trip", "created_at"], name="pledge_waiting"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='partner',
-            constraint=models.CheckConstraint(condition=models.Q(('share_percent__lte', 100)), name='partner_share_fits'),
+            model_name="partner",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("share_percent__lte", 100)), name="partner_share_fits"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pledge',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['authorizing', 'backed', 'capturing', 'draft', 'expired', 'held', 'needs_card', 'paid', 'payment_due', 'refunded', 'released', 'waiting', 'withdrawing', 'withdrawn'])), name='pledge_state_known'),
+            model_name="pledge",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "authorizing",
+                            "backed",
+                            "capturing",
+                            "draft",
+                            "expired",
+                            "held",
+                            "needs_card",
+                            "paid",
+                            "payment_due",
+                            "refunded",
+                            "released",
+                            "waiting",
+                            "withdrawing",
+                            "withdrawn",
+                        ],
+                    )
+                ),
+                name="pledge_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pledge',
-            constraint=models.UniqueConstraint(condition=models.Q(('enlarges', None), ('state__in', ['draft', 'backed', 'authorizing', 'held', 'capturing', 'paid', 'needs_card', 'payment_due', 'waiting'])), fields=('rider', 'trip'), name='pledge_one_live_per_rider'),
+            model_name="pledge",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("enlarges", None),
+                    (
+                        "state__in",
+                        [
+                            "draft",
+                            "backed",
+                            "authorizing",
+                            "held",
+                            "capturing",
+                            "paid",
+                            "needs_card",
+                            "payment_due",
+                            "waiting",
+                        ],
+                    ),
+                ),
+                fields=("rider", "trip"),
+                name="pledge_one_live_per_rider",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pledge',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'draft')), fields=('enlarges',), name='pledge_one_enlargement_at_a_time'),
+            model_name="pledge",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "draft")),
+                fields=("enlarges",),
+                name="pledge_one_enlargement_at_a_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pledge',
-            constraint=models.CheckConstraint(condition=models.Q(('price_minor', None), ('price_minor__lte', models.F('fare_minor')), _connector='OR'), name='pledge_price_agreed'),
+            model_name="pledge",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("price_minor", None), ("price_minor__lte", models.F("fare_minor")), _connector="OR"
+                ),
+                name="pledge_price_agreed",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pledge',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'draft', 'expired', 'withdrawn', 'released']), ('payment__isnull', False), _connector='OR'), name='pledge_backed_has_payment'),
+            model_name="pledge",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("state__in", ["waiting", "draft", "expired", "withdrawn", "released"]),
+                    ("payment__isnull", False),
+                    _connector="OR",
+                ),
+                name="pledge_backed_has_payment",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='trip',
-            constraint=models.CheckConstraint(condition=models.Q(('locked_percent', None), models.Q(('locked_percent__gte', 1), ('locked_percent__lte', 100)), _connector='OR'), name='trip_locked_percent_fits'),
+            model_name="trip",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("locked_percent", None),
+                    models.Q(("locked_percent__gte", 1), ("locked_percent__lte", 100)),
+                    _connector="OR",
+                ),
+                name="trip_locked_percent_fits",
+            ),
         ),
         migrations.AddField(
-            model_name='freedseat',
-            name='pledge',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='freed_seats', to='trips.pledge'),
+            model_name="freedseat",
+            name="pledge",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="freed_seats", to="trips.pledge"
+            ),
         ),
         migrations.AddField(
-            model_name='freedseat',
-            name='resold_to',
-            field=models.ForeignKey(help_text='who pays for it now', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='took_over', to='trips.pledge'),
+            model_name="freedseat",
+            name="resold_to",
+            field=models.ForeignKey(
+                help_text="who pays for it now",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="took_over",
+                to="trips.pledge",
+            ),
         ),
         migrations.AddField(
-            model_name='freedseat',
-            name='trip',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='freed_seats', to='trips.trip'),
+            model_name="freedseat",
+            name="trip",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="freed_seats", to="trips.trip"
+            ),
         ),
         migrations.AddField(
-            model_name='promotion',
-            name='event',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='promotions', to='trips.event'),
+            model_name="promotion",
+            name="event",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="promotions",
+                to="trips.event",
+            ),
         ),
         migrations.AddField(
-            model_name='promotion',
-            name='partner',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='promotions', to='trips.partner'),
+            model_name="promotion",
+            name="partner",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="promotions",
+                to="trips.partner",
+            ),
         ),
         migrations.AddField(
-            model_name='promotionuse',
-            name='pledge',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='promotion_use', to='trips.pledge'),
+            model_name="promotionuse",
+            name="pledge",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT, related_name="promotion_use", to="trips.pledge"
+            ),
         ),
         migrations.AddField(
-            model_name='promotionuse',
-            name='promotion',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='used_for', to='trips.promotion'),
+            model_name="promotionuse",
+            name="promotion",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="used_for", to="trips.promotion"
+            ),
         ),
         migrations.AddField(
-            model_name='promotionuse',
-            name='rider',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="promotionuse",
+            name="rider",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddIndex(
-            model_name='freedseat',
-            index=models.Index(condition=models.Q(('resold_at', None)), fields=['trip', 'freed_at'], name='freedseat_open'),
+            model_name="freedseat",
+            index=models.Index(
+                condition=models.Q(("resold_at", None)), fields=["trip", "freed_at"], name="freedseat_open"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='freedseat',
-            constraint=models.UniqueConstraint(fields=('pledge', 'n'), name='freedseat_once'),
+            model_name="freedseat",
+            constraint=models.UniqueConstraint(fields=("pledge", "n"), name="freedseat_once"),
         ),
         migrations.AddConstraint(
-            model_name='freedseat',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('resold_at', None), ('resold_to', None)), models.Q(('resold_at__isnull', False), ('resold_to__isnull', False)), _connector='OR'), name='freedseat_resold_has_time'),
+            model_name="freedseat",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("resold_at", None), ("resold_to", None)),
+                    models.Q(("resold_at__isnull", False), ("resold_to__isnull", False)),
+                    _connector="OR",
+                ),
+                name="freedseat_resold_has_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='promotion',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('amount_minor', 0), ('percent__gt', 0), ('percent__lte', 100)), models.Q(('amount_minor__gt', 0), ('percent', 0)), _connector='OR'), name='promotion_percent_or_amount'),
+            model_name="promotion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("amount_minor", 0), ("percent__gt", 0), ("percent__lte", 100)),
+                    models.Q(("amount_minor__gt", 0), ("percent", 0)),
+                    _connector="OR",
+                ),
+                name="promotion_percent_or_amount",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='promotion',
-            constraint=models.CheckConstraint(condition=models.Q(('uses__lte', models.F('max_uses'))), name='promotion_never_overused'),
+            model_name="promotion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("uses__lte", models.F("max_uses"))), name="promotion_never_overused"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='promotion',
-            constraint=models.CheckConstraint(condition=models.Q(('valid_from__lt', models.F('valid_until'))), name='promotion_times_in_order'),
+            model_name="promotion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("valid_from__lt", models.F("valid_until"))),
+                name="promotion_times_in_order",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='promotion',
-            constraint=models.CheckConstraint(condition=models.Q(('code', django.db.models.functions.text.Upper('code'))), name='promotion_code_in_capitals'),
+            model_name="promotion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("code", django.db.models.functions.text.Upper("code"))),
+                name="promotion_code_in_capitals",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='promotionuse',
-            constraint=models.UniqueConstraint(condition=models.Q(('given_back_at', None)), fields=('promotion', 'rider', 'n'), name='promotionuse_numbered'),
+            model_name="promotionuse",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("given_back_at", None)),
+                fields=("promotion", "rider", "n"),
+                name="promotionuse_numbered",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='promotionuse',
-            trigger=pgtrigger.compiler.Trigger(name='promotionuse_counts', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n    DECLARE more integer := 0; which uuid;\n    BEGIN\n        IF TG_OP <> 'INSERT' THEN\n            which := OLD.promotion_id;\n            IF OLD.given_back_at IS NULL THEN more := more - 1; END IF;\n        END IF;\n        IF TG_OP <> 'DELETE' THEN\n            which := NEW.promotion_id;\n            IF NEW.given_back_at IS NULL THEN more := more + 1; END IF;\n        END IF;\n        IF more <> 0 THEN\n            UPDATE trips_promotion SET uses = uses + more WHERE id = which;\n        END IF;\n        RETURN NULL;\n    END;\n", hash='dd74a4162e046d2a20c10b7a0f1b28567bbd1a41', operation='INSERT OR DELETE OR UPDATE', pgid='pgtrigger_promotionuse_counts_ad140', table='trips_promotionuse', when='AFTER')),
+            model_name="promotionuse",
+            trigger=pgtrigger.compiler.Trigger(
+                name="promotionuse_counts",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="\n    DECLARE more integer := 0; which uuid;\n    BEGIN\n        IF TG_OP <> 'INSERT' THEN\n            which := OLD.promotion_id;\n            IF OLD.given_back_at IS NULL THEN more := more - 1; END IF;\n        END IF;\n        IF TG_OP <> 'DELETE' THEN\n            which := NEW.promotion_id;\n            IF NEW.given_back_at IS NULL THEN more := more + 1; END IF;\n        END IF;\n        IF more <> 0 THEN\n            UPDATE trips_promotion SET uses = uses + more WHERE id = which;\n        END IF;\n        RETURN NULL;\n    END;\n",
+                    hash="dd74a4162e046d2a20c10b7a0f1b28567bbd1a41",
+                    operation="INSERT OR DELETE OR UPDATE",
+                    pgid="pgtrigger_promotionuse_counts_ad140",
+                    table="trips_promotionuse",
+                    when="AFTER",
+                ),
+            ),
         ),
     ]
