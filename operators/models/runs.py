@@ -100,7 +100,10 @@ class Run(Row):
                 condition=~Q(state=RunState.COMPLETED) | Q(completed_at__isnull=False),
             ),
             models.CheckConstraint(
-                name="run_booked_was_completed", condition=Q(booked_at=None) | Q(state=RunState.COMPLETED)
+                name="run_booked_has_driven",
+                condition=Q(booked_at=None)
+                | Q(state=RunState.COMPLETED)
+                | Q(state__in=[RunState.FAILED, RunState.REPLACED], arrived_at__isnull=False),
             ),
         ]
         indexes = [

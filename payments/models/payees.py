@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
+from payments.models.ledger import Account
 from payments.models.payments import Provider
 from payments.states import TransferState
 from rally.models import Row
+from rally.money import Money
 
 
 class Payee(Row):
@@ -37,6 +39,7 @@ class Transfer(Row):
 
         SHARE = "share"  #: a part of one payment
         TOP_UP = "top_up"  #: what is owed for a trip beyond what cards paid: credit, promotions, guarantees
+        PARTNER = "partner"  #: a partner's part of our fee for a trip
         BY_HAND = "by_hand"  #: two of the staff decided
 
     payee = models.ForeignKey(Payee, on_delete=models.PROTECT, related_name="transfers")
@@ -51,6 +54,7 @@ class Transfer(Row):
     netted_minor = models.PositiveIntegerField(
         default=0, help_text="part of the amount that is kept against what the payee owes us"
     )
+    held = models.BooleanField(default=False, help_text="waits until somebody lifts what is held back")
     amount_minor = models.PositiveIntegerField()
     reversed_minor = models.PositiveIntegerField(default=0, help_text="taken back since")
     currency = models.CharField(max_length=3)
@@ -79,7 +83,25 @@ class Transfer(Row):
             ),
             models.CheckConstraint(name="transfer_state_known", condition=Q(state__in=TransferState.values)),
         ]
-        indexes = [models.Index(fields=["due_at"], name="transfer_due", condition=Q(state="pending"))]
+        indexes = [
+            models.Index(fields=["due_at"], name="transfer_due", condition=Q(state="pending")),
+            models.Index(fields=["group"], name="transfer_group", condition=~Q(group="")),
+        ]
 
     def __str__(self) -> str:
         return f"transfer: {self.state}"
+
+    @property
+    def account(self) -> Account:
+        """The account of the ledger in which it waits."""
+        return Account.PARTNER_PAYABLE if self.purpose == self.Purpose.PARTNER else Account.OPERATOR_PAYABLE
+
+    @property
+    def amount(self) -> Money:
+        """What is due."""
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def to_send_minor(self) -> int:
+        """What is sent: what is due, less what is kept against what the payee owes us."""
+        return self.amount_minor - self.netted_minor
