@@ -8,7 +8,6 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('operators', '0004_agreements_and_hold_backs'),
-        ('trips', '0005_claim_at_the_price_in_force'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
