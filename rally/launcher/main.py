@@ -16,6 +16,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 _OURS = {
     "audit": "rally.launcher.audit",
     "demo": "rally.launcher.demo",
+    "prove_money": "rally.launcher.proving",
     "servers": "rally.launcher.servers",
     "test": "rally.launcher.testing",
     "tool": "rally.launcher.tools",

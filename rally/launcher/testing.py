@@ -25,7 +25,7 @@ def run(argv: list[str]) -> int:
 
     `RALLY_TEST_DATABASE_URL` names another PostgreSQL to test on. `DATABASE_URL` does not: it may be a real one.
     """
-    state = _own_folder(servers.state_folder())
+    state = own_folder(servers.state_folder(), "test")
     missing = _missing_browser(argv)
     if missing:
         shout(missing)
@@ -41,10 +41,10 @@ def run(argv: list[str]) -> int:
     return status
 
 
-def _own_folder(base: Path) -> Path:
-    """A state folder nobody else tests in: `test`, or `test-2` and so on while others are at work."""
+def own_folder(base: Path, name: str) -> Path:
+    """A state folder nobody else works in: `name`, or `name-2` and so on while others are at work."""
     for number in range(1, 100):
-        folder = base / ("test" if number == 1 else f"test-{number}")
+        folder = base / (name if number == 1 else f"{name}-{number}")
         folder.mkdir(mode=0o700, exist_ok=True)
         handle = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -53,7 +53,7 @@ def _own_folder(base: Path) -> Path:
             os.close(handle)
             continue
         return folder  # the lock is held until this process ends
-    raise AssertionError("a hundred test runs at once")
+    raise AssertionError("a hundred runs at once")
 
 
 def _pytest(argv: list[str], state: Path, addresses: servers.ServerAddresses) -> int:

@@ -1,0 +1,38 @@
+"""The table of moves: what may happen next in a story, and how often. Each move is one small function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rally.proof.world import World
+
+Act = Callable[[World], None]
+
+
+@dataclass(frozen=True)
+class Move:
+    """Something that may happen next. `weight` is how often, beside the others."""
+
+    name: str
+    weight: float
+    act: Act
+
+
+MOVES: list[Move] = []
+
+
+def move(weight: float) -> Callable[[Act], Act]:
+    """Register a function as a move."""
+
+    def register(act: Act) -> Act:
+        MOVES.append(Move(act.__name__, weight, act))
+        return act
+
+    return register
+
+
+def next_move(world: World) -> Move:
+    """What happens now."""
+    table = sorted(MOVES, key=lambda each: each.name)  # whoever was imported first: a seed means the same
+    return world.chance.choices(table, [each.weight for each in table])[0]

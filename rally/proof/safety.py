@@ -1,0 +1,207 @@
+"""P1 to P9: what must hold after every step, whatever goes wrong. Cheap, because it is asked fifty times a story."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from payments import queries
+from rally.proof.truth import Intent
+from rally.proof.world import Broken, World
+from trips.models import Trip
+from trips.states import OCCUPYING, TripState
+
+_PLEDGES = """
+SELECT pledge.id, pledge.state, pledge.seats, pledge.fare_minor, payment.id, payment.state, payment.amount_minor,
+       payment.captured_minor, payment.refunded_minor
+FROM trips_pledge pledge LEFT JOIN payments_payment payment ON payment.id = pledge.payment_id
+WHERE pledge.trip_id = %s ORDER BY pledge.created_at, pledge.id
+"""
+#: L5, L6, L7 and L10 in one question that is quick to answer; the whole of L1 to L10 is asked at the end.
+_LEDGER = """
+WITH deposit AS (
+    SELECT payment_id, sum(CASE WHEN credit = 'rider:deposit' THEN amount_minor ELSE -amount_minor END) AS amount
+    FROM payments_ledgertransfer WHERE 'rider:deposit' IN (credit, debit) GROUP BY payment_id
+)
+SELECT 'P7', 'L5 deposit of ' || deposit.amount || ' while the payment is ' || payment.state
+FROM deposit JOIN payments_payment payment ON payment.id = deposit.payment_id
+WHERE deposit.amount < 0 OR (deposit.amount > 0 AND payment.state <> 'paid')
+UNION ALL
+SELECT 'P7', 'L4 ' || captured_minor || ' of ' || amount_minor || ', ' || refunded_minor || ' back'
+FROM payments_payment
+WHERE NOT (0 <= refunded_minor AND refunded_minor <= captured_minor AND captured_minor <= amount_minor)
+UNION ALL
+SELECT 'P1', count(*) || ' captures count for one payment'
+FROM payments_attempt WHERE state = 'captured' AND NOT unwanted GROUP BY payment_id HAVING count(*) > 1
+UNION ALL
+SELECT 'P6', count(*) || ' transfers of one payment'
+FROM payments_transfer GROUP BY payment_id HAVING count(*) > 1
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A pledge with its payment, as our database has them."""
+
+    pledge: UUID
+    state: str
+    seats: int
+    fare: int
+    payment: UUID | None
+    payment_state: str | None
+    amount: int
+    captured: int
+    refunded: int
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Everything that a property is judged by, looked up once a step."""
+
+    trip: Trip
+    rows: list[Row]
+    truth: dict[UUID | None, list[Intent]]
+
+
+def see(world: World) -> Sight:
+    """Look at both sides."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PLEDGES, [world.cast.trip])
+        rows = [Row(*row[:6], *(value or 0 for value in row[6:])) for row in cursor.fetchall()]
+    return Sight(world.trip(), rows, world.truth.by_payment())
+
+
+def one_charge(world: World, sight: Sight) -> None:
+    """P1: we never take twice for one pledge. What a payer does on two pages is given back (judged at the end)."""
+    if world.restored:
+        return  # what was asked for is forgotten; the end is judged as strictly
+    for intents in sight.truth.values():
+        ours = [each for each in intents if each.taken and not each.by_payer]
+        if len(ours) > 1:
+            raise Broken("P1", f"double charge: {[each.id for each in ours]}")
+
+
+def one_hold(world: World, sight: Sight) -> None:
+    """P2: we never place two holds for one pledge."""
+    if world.restored:
+        return
+    for payment, intents in sight.truth.items():
+        ours = [each for each in intents if each.held and not each.by_payer]
+        if payment is not None and len(ours) > 1:
+            raise Broken("P2", f"double hold: {[each.id for each in ours]}")
+
+
+def only_for_confirmed(world: World, sight: Sight) -> None:
+    """P3: nobody's money is taken for a trip that is not certain."""
+    if world.restored or world.certain_since is not None:
+        return
+    taken = [each for intents in sight.truth.values() for each in intents if each.kept > 0]
+    if taken:
+        raise Broken("P3", f"{taken[0].id} took {taken[0].taken} while the trip is {sight.trip.state}")
+
+
+def certain_with_reason(world: World, sight: Sight) -> None:
+    """P4: when a trip becomes certain a bus is bound, and enough seats are held or paid at the provider."""
+    if sight.trip.state != TripState.CONFIRMED or world.certain_since is not None:
+        return
+    world.certain_since = world.now
+    if not sight.trip.has_bus:
+        raise Broken("P4", "confirmed without a bus")
+    backed = {
+        payment
+        for payment, intents in sight.truth.items()
+        if any(each.held or each.taken for each in intents)
+    }
+    seats = sum(row.seats for row in sight.rows if row.state in OCCUPYING and row.payment in backed)
+    if seats < sight.trip.threshold and not world.restored:
+        raise Broken("P4", f"confirmed with {seats} seats held of {sight.trip.threshold}")
+
+
+def refunds_fit(world: World, sight: Sight) -> None:
+    """P5: nobody gets back more than was taken."""
+    for intents in sight.truth.values():
+        for each in intents:
+            if each.returned > each.taken:
+                raise Broken("P5", f"{each.id}: {each.returned} back of {each.taken}")
+
+
+def transfers_fit(world: World, sight: Sight) -> None:
+    """P6: an operator is paid once per pledge, and no more than was taken for it."""
+    sent: dict[str, int] = {}
+    for charge, amount, back in world.truth.transfers():
+        if charge in sent and not world.restored:
+            raise Broken("P6", f"two transfers of {charge}")
+        sent[charge] = sent.get(charge, 0) + amount - back
+    taken = {each.charge: each.taken for intents in sight.truth.values() for each in intents}
+    for charge, amount in sent.items():
+        if amount > taken.get(charge, 0):
+            raise Broken("P6", f"{amount} sent of {taken.get(charge, 0)}")
+
+
+def books_hold(world: World, sight: Sight) -> None:
+    """P7: the ledger's own invariants."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LEDGER)
+        wrong = cursor.fetchone()
+    if wrong:
+        raise Broken(*wrong)
+
+
+def no_more_than_agreed(world: World, sight: Sight) -> None:
+    """P8: nobody pays more than they ever agreed to."""
+    agreed = world.memory.agreed
+    for row in sight.rows:
+        now = row.seats * row.fare
+        agreed[row.pledge] = max(agreed.get(row.pledge, 0), now)
+        if row.captured > agreed[row.pledge]:
+            raise Broken("P8", f"{row.captured} counts as paid, {agreed[row.pledge]} was agreed")
+        for each in sight.truth.get(row.payment, ()):
+            if row.payment is not None and each.taken > agreed[row.pledge] and not world.restored:
+                raise Broken("P8", f"{each.id} took {each.taken}, {agreed[row.pledge]} was agreed")
+
+
+def seats_fit(world: World, sight: Sight) -> None:
+    """P9: no seat is sold twice."""
+    taken = sum(row.seats for row in sight.rows if row.state in OCCUPYING)
+    if not taken == sight.trip.seats_taken <= sight.trip.capacity:
+        raise Broken("P9", f"{taken} seats, counted {sight.trip.seats_taken} of {sight.trip.capacity}")
+
+
+Property = Callable[[World, Sight], None]
+#: Asked in this order after every step.
+PROPERTIES: list[Property] = [
+    one_charge,
+    one_hold,
+    certain_with_reason,
+    only_for_confirmed,
+    refunds_fit,
+    transfers_fit,
+    books_hold,
+    no_more_than_agreed,
+    seats_fit,
+]
+
+
+def check(world: World) -> None:
+    """Raises `Broken` for the first property that does not hold. Looks only where something was written."""
+    if world.errors.faults:
+        raise Broken("P0", f"a fault of our own was logged: {world.errors.faults[0]}")
+    there = world.truth.writes()
+    if not world.trouble.wrote and there == world.seen_there:
+        return
+    with world.trouble.undisturbed():
+        sight = see(world)
+        for each in PROPERTIES:
+            each(world, sight)
+    world.trouble.wrote, world.seen_there = False, there
+
+
+def check_books(world: World, books: Any = None) -> None:
+    """All ten invariants, as the nightly audit asks for them. Raises `Broken`."""
+    with world.trouble.undisturbed():
+        for name, differences in queries.check_ledger(books).items():
+            raise Broken("P12" if books is not None else "P7", f"{name}: {differences}")

@@ -1,0 +1,104 @@
+"""What is really so at the provider, read from the sandbox's own memory and not through our gateway."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from payments.sandbox.core import Sandbox
+
+_INTENTS = """
+SELECT intent.id, json_extract(intent.body, '$.status'), json_extract(intent.body, '$.amount_capturable'),
+       json_extract(intent.body, '$.amount_received'), charge.id,
+       coalesce(json_extract(charge.body, '$.amount_refunded'), 0), coalesce(json_extract(charge.body, '$.disputed'), 0)
+FROM object AS intent
+LEFT JOIN object AS charge ON charge.id = json_extract(intent.body, '$.latest_charge')
+WHERE intent.kind = 'payment_intent' ORDER BY intent.seq
+"""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """One PaymentIntent as the provider has it, and for whom it was made."""
+
+    id: str
+    payment: UUID | None
+    by_payer: bool  #: made at the page, with the payer there
+    held: int
+    taken: int
+    returned: int
+    charge: str
+    disputed: bool
+
+    @property
+    def kept(self) -> int:
+        """Taken and not given back."""
+        return self.taken - self.returned
+
+
+class Truth:
+    """Remembers for which payment each intent was asked, whatever was written on it."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._last = 0
+        self._made: dict[str, tuple[UUID | None, bool]] = {}
+
+    def note(self, whose: Callable[[], UUID | None], *, by_payer: bool) -> None:
+        """What is new at the provider was made for the payment that `whose` names."""
+        with self._sandbox.store.reading() as rows:
+            found = rows.sql(
+                "SELECT seq, id FROM object WHERE seq > ? AND kind = 'payment_intent' ORDER BY seq",
+                (self._last,),
+            ).fetchall()
+        for seq, intent_id in found:
+            self._last = seq
+            self._made[intent_id] = (whose(), by_payer)
+
+    def intents(self) -> list[Intent]:
+        """All of them, oldest first."""
+        with self._sandbox.store.reading() as rows:
+            found = rows.sql(_INTENTS).fetchall()
+        return [
+            Intent(
+                id=row[0],
+                payment=self._made.get(row[0], (None, False))[0],
+                by_payer=self._made.get(row[0], (None, False))[1],
+                held=row[2] if row[1] == "requires_capture" else 0,
+                taken=row[3] if row[1] == "succeeded" else 0,
+                returned=row[5] if row[1] == "succeeded" else 0,
+                charge=row[4] or "",
+                disputed=bool(row[6]),
+            )
+            for row in found
+        ]
+
+    def writes(self) -> int:
+        """How much was written there so far."""
+        with self._sandbox.store.reading() as rows:
+            return rows.connection.total_changes
+
+    def by_payment(self) -> dict[UUID | None, list[Intent]]:
+        """The intents of each payment."""
+        found: dict[UUID | None, list[Intent]] = defaultdict(list)
+        for each in self.intents():
+            found[each.payment].append(each)
+        return found
+
+    def refunds_by_hand(self) -> Iterator[tuple[str, int]]:
+        """Charge and amount of each refund that somebody made in the dashboard, arrived or not."""
+        with self._sandbox.store.reading() as rows:
+            yield from rows.sql(
+                "SELECT charge, json_extract(body, '$.amount') FROM object WHERE kind = 'refund'"
+                " AND json_extract(body, '$.metadata.op') IS NULL"
+            ).fetchall()
+
+    def transfers(self) -> list[tuple[str, int, int]]:
+        """Source charge, amount and what was taken back of each transfer."""
+        with self._sandbox.store.reading() as rows:
+            return rows.sql(
+                "SELECT json_extract(body, '$.source_transaction'), json_extract(body, '$.amount'),"
+                " json_extract(body, '$.amount_reversed') FROM object WHERE kind = 'transfer'"
+            ).fetchall()

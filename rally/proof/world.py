@@ -1,0 +1,232 @@
+"""The world of one story: its time, its chance, its people, the messages under way, and what has happened so far."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from celery import current_app
+from django.db import OperationalError
+
+from payments import gateway
+from payments.actions import inbox, operations
+from payments.models import Operation
+from payments.sandbox import runtime
+from payments.sandbox.events import SECRET
+from payments.sandbox.faults import Faults
+from rally import later as doorway
+from rally.errors import Refusal
+from rally.proof.ground import START, Cast, Ground
+from rally.proof.swaps import StoryClock, repeatable, swapped
+from rally.proof.trouble import Crash, Trouble, mend_connection
+from rally.proof.truth import Truth
+from trips.models import Pledge, Trip
+
+_Answer = TypeVar("_Answer")
+_FEEDS = ("push", "poll", "both", "both")
+
+
+class Broken(AssertionError):
+    """A property does not hold. `name` is that of docs/money.md."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(f"{name}: {what}")
+        self.name = name
+        self.what = what
+
+
+@dataclass
+class Memory:
+    """What the story knows by itself about what each pledge has agreed to, to compare the books with."""
+
+    #: Pledge → the most that it ever agreed to pay.
+    agreed: dict[UUID, int] = field(default_factory=dict)
+    #: Pledge → what the ladder kept of seats that were given up after they were paid.
+    kept: dict[UUID, int] = field(default_factory=dict)
+
+    def copy(self) -> Memory:
+        """As it is now."""
+        return Memory(dict(self.agreed), dict(self.kept))
+
+
+class Errors(logging.Handler):
+    """Faults that somebody caught and only logged: a story does not overlook them."""
+
+    def __init__(self, log: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self._log = log
+        self.faults: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the line; a fault that is none of the story's own doing counts."""
+        self._log.append(f"      logged: {record.getMessage()}")
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and not isinstance(error, Refusal | OperationalError):
+            self.faults.append(f"{record.getMessage()}: {type(error).__name__} {error}")
+
+
+class World:
+    """Everything that a move may touch. `chance` is the only source of what happens next."""
+
+    def __init__(self, seed: int, ground: Ground) -> None:
+        self.seed = seed
+        self.ground = ground
+        self.cast: Cast = ground.cast
+        self.chance = random.Random(seed)
+        self.clock = StoryClock(START)
+        self.log: list[str] = []
+        self.queue: list[tuple[str, dict[str, Any]]] = []
+        self.pages: list[tuple[UUID, UUID, str]] = []  #: pledge, payment, address
+        self.memory = Memory()
+        self.feed = self.chance.choice(_FEEDS)
+        self.sandbox = runtime.current()
+        self.sandbox.faults = Faults(seed=seed)
+        self.truth = Truth(self.sandbox)
+        self.trouble = Trouble(self.chance, self.clock, self.sandbox.faults, loses_news=self.feed == "both")
+        self.errors = Errors(self.log)
+        self.again: Callable[[World], None] | None = None  #: what a double click repeats
+        self.seen_there = -1  #: how much the provider had written when the story last looked
+        self.backed_up: Memory | None = None
+        self.restored = False
+        self.certain_since: datetime | None = None  #: when the trip was first seen to be confirmed
+        self._at_work: list[UUID] = []
+
+    # ---- begin and end
+
+    @contextmanager
+    def told(self) -> Iterator[World]:
+        """Put the story's own time, chance and trouble in place for as long as it lasts."""
+        root = logging.getLogger()
+        with ExitStack() as stack:
+            stack.enter_context(repeatable(self.seed, self.clock))
+            stack.enter_context(swapped(doorway, "_send", self._send))
+            stack.enter_context(swapped(operations, "run", self._running(operations.run)))
+            stack.enter_context(swapped(root, "handlers", [self.errors]))
+            stack.enter_context(self.trouble.listening(self._after_call))
+            yield self
+
+    def _running(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        """Know which operation is at work, so that what it makes is known to be its own."""
+
+        def run(operation_id: Any, *, now: datetime) -> Any:
+            self._at_work.append(UUID(str(operation_id)))
+            try:
+                return real(operation_id, now=now)
+            finally:
+                self._at_work.pop()
+
+        return run
+
+    def _after_call(self) -> None:
+        self.truth.note(self._payment_at_work, by_payer=False)
+
+    def _payment_at_work(self) -> UUID | None:
+        if not self._at_work:
+            return None
+        with self.trouble.undisturbed():
+            found = Operation.objects.filter(id=self._at_work[-1]).values_list("payment_id", flat=True)
+            return found.first()
+
+    # ---- words
+
+    @property
+    def now(self) -> datetime:
+        """The moment of the story."""
+        return self.clock()
+
+    def say(self, text: str) -> None:
+        """One line of the story."""
+        self.log.append(text)
+
+    def trip(self) -> Trip:
+        """The trip as it is."""
+        return Trip.objects.get(id=self.cast.trip)
+
+    def a_pledge(self, *states: str) -> Pledge | None:
+        """One of the pledges in these states; of all, if none is named."""
+        found = Pledge.objects.filter(trip_id=self.cast.trip).select_related("payment")
+        rows = list((found.filter(state__in=states) if states else found).order_by("created_at", "id"))
+        return self.chance.choice(rows) if rows else None
+
+    # ---- doing
+
+    def attempt(self, work: Callable[[], _Answer]) -> _Answer | None:
+        """Do something as a process of its own: it may be refused, die, or lose its database. None then."""
+        try:
+            with self.trouble.exposed():
+                return work()
+        except Crash:
+            self.say("      it died")
+        except Refusal as no:
+            self.say(f"      refused: {type(no).__name__}")
+        except OperationalError as cut:
+            self.say(f"      {cut}")
+        finally:
+            mend_connection()
+            self._tell_trouble()
+        return None
+
+    def _tell_trouble(self) -> None:
+        for each in self.trouble.seen:
+            self.say(f"      {each}")
+        self.trouble.seen.clear()
+
+    def _send(self, task: str, arguments: dict[str, Any]) -> None:
+        """The broker: may lose a message or bring it twice."""
+        if task.startswith("rally.") or self.trouble.likely(0.2):
+            return
+        self.queue.append((task, arguments))
+        if self.trouble.likely(0.1):
+            self.queue.append((task, arguments))
+
+    def work_off(self, most: int) -> None:
+        """Run up to so many messages, in any order."""
+        for _ in range(most):
+            if not self.queue:
+                return
+            task, arguments = self.queue.pop(self.chance.randrange(len(self.queue)))
+            self.run_task(task, arguments)
+
+    def run_task(self, task: str, arguments: dict[str, Any]) -> None:
+        """One message, in a worker of its own."""
+        self.say(f"   {task}")
+        if task == "payments.run_operation":
+            self.attempt(lambda: operations.run(arguments["operation_id"], now=self.now))
+            return
+        if task not in current_app.tasks:
+            current_app.loader.import_default_modules()
+        self.attempt(lambda: current_app.tasks[task].run(**arguments))
+
+    def run_operations(self, most: int) -> None:
+        """What the sweep of operations does, one after the other instead of in threads."""
+        for each in operations.due(now=self.now)[:most]:
+            self.attempt(lambda which=each: operations.run(which, now=self.now))  # type: ignore[misc]
+
+    def hear(self) -> None:
+        """Let the provider tell us what happened, the way this story hears of things."""
+        if self.feed in ("push", "both"):
+            self.attempt(lambda: self.sandbox.pump(self._deliver, secret=SECRET))
+        if self.feed in ("poll", "both"):
+            self.attempt(lambda: inbox.poll(now=self.now))
+
+    def _deliver(self, payload: bytes, signature: str) -> int:
+        """Our webhook. Whoever dies there gives no answer."""
+        seen = gateway.verified_event(payload, signature, [SECRET])
+        if seen is None:
+            raise Broken("P14", "an event of the provider was not believed")
+        try:
+            inbox.keep([seen], source="push", now=self.now)
+        except (Crash, OperationalError) as death:
+            mend_connection()
+            raise OSError("no answer") from death
+        return 200
+
+    def pass_time(self, **by: float) -> None:
+        """Time goes by."""
+        self.clock.move(timedelta(**by))
