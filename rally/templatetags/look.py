@@ -22,6 +22,8 @@ register = template.Library()
 #: How many event colours there are: the classes `hue-0` to `hue-23` in `static/css/tokens.css`.
 HUES = 24
 
+KM_PER_MILE = 1.609344
+
 #: How long the usual coach of 56 seats is drawn.
 _COACH_LENGTH = plan(capacity=56, threshold=1, taken=0).length
 
@@ -314,6 +316,16 @@ def duration(length: timedelta | int | None) -> str:
     if hours:
         return gettext("%(hours)d h") % {"hours": hours}
     return gettext("%(minutes)d min") % {"minutes": minutes}
+
+
+# Distances
+
+
+@register.filter
+def miles(km: float) -> str:
+    """`253 miles`. We measure in kilometres, and so does the API; people read miles."""
+    count = round(km / KM_PER_MILE)
+    return ngettext("%(count)d mile", "%(count)d miles", count) % {"count": count}
 
 
 # Colours

@@ -174,6 +174,56 @@ def test_a_place_is_found_by_keyboard(site: Site, chromium: Callable[..., Browse
     assert faults == []
 
 
+def test_the_mark_on_the_map_is_moved_by_mouse_keys_and_numbers(
+    site: Site, chromium: Callable[..., Browser]
+) -> None:
+    body = (
+        '<link rel="stylesheet" href="/static/vendor/leaflet/leaflet.css">'
+        '<div class="map" data-stop-map data-latitude="#lat" data-longitude="#lon" data-mark="Your stop"></div>'
+        '<label>Latitude <input id="lat"></label><label>Longitude <input id="lon"></label>'
+        '<script src="/static/vendor/leaflet/leaflet.js" defer></script>'
+    )
+    site.answers = {"/": ("text/html", page(body, "stop-map"))}
+    tab, faults = opened(chromium())
+    tab.goto(site.address)
+    latitude, longitude = tab.locator("#lat"), tab.locator("#lon")
+    mark = tab.get_by_role("button", name="Your stop")
+
+    def at() -> tuple[float, float]:
+        return float(latitude.input_value()), float(longitude.input_value())
+
+    tab.locator(".map").focus()
+    tab.keyboard.press("Enter")
+    expect(mark).to_be_focused()
+    middle = at()
+    tab.keyboard.press("ArrowUp")
+    tab.keyboard.press("ArrowRight")
+    keyed = at()
+    assert keyed[0] > middle[0]
+    assert keyed[1] > middle[1]
+    tab.keyboard.press("Shift+ArrowLeft")
+    assert middle[1] < at()[1] < keyed[1]
+
+    box = mark.bounding_box()
+    assert box
+    assert min(box["width"], box["height"]) >= 44
+    tab.mouse.move(box["x"] + 22, box["y"] + 22)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + 62, box["y"] + 62, steps=4)
+    tab.mouse.up()
+    assert at()[0] < middle[0]
+    assert at()[1] > keyed[1]
+
+    latitude.fill("43.03446")
+    longitude.fill("-87.91614")
+    longitude.press("Tab")
+    tab.mouse.move(1, 1)
+    mark.press("ArrowDown")
+    assert at()[0] == pytest.approx(43.03446, abs=0.01)
+    assert at()[1] == pytest.approx(-87.91614, abs=0.01)
+    assert faults == []
+
+
 def _film(path: Path, text: str) -> None:
     """A camera's film of one QR code, as the browser's false camera wants it (YUV4MPEG2)."""
     matrix = [list(row) for row in segno.make(text, error="m").matrix_iter(scale=7, border=4)]

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 import time_machine
 
+from rally.templatetags import look
 from trips.templatetags import distances
 
 
@@ -24,9 +25,11 @@ def test_how_far_away(km: float | None, words: str) -> None:
     assert distances.away(km) == words
 
 
-@pytest.mark.parametrize(("km", "words"), [(1.7, "1 mile"), (407, "253 miles"), (0, "0 miles")])
+@pytest.mark.parametrize(
+    ("km", "words"), [(1.7, "1 mile"), (407, "253 miles"), (0, "0 miles"), (8, "5 miles")]
+)
 def test_how_long_a_way(km: float, words: str) -> None:
-    assert distances.miles(km) == words
+    assert look.miles(km) == words
 
 
 @pytest.mark.parametrize(

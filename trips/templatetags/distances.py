@@ -8,10 +8,10 @@ from django import template
 from django.utils.translation import gettext, ngettext
 
 from rally import clock
+from rally.templatetags.look import KM_PER_MILE
 
 register = template.Library()
 
-KM_PER_MILE = 1.609344
 _IN_TOWN_KM = 5
 
 
@@ -24,13 +24,6 @@ def away(km: float | None) -> str:
         return gettext("in town")
     miles = max(1, round(km / KM_PER_MILE))
     return ngettext("%(count)d mile away", "%(count)d miles away", miles) % {"count": miles}
-
-
-@register.filter
-def miles(km: float) -> str:
-    """`253 miles`."""
-    count = round(km / KM_PER_MILE)
-    return ngettext("%(count)d mile", "%(count)d miles", count) % {"count": count}
 
 
 @register.filter
