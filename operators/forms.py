@@ -159,10 +159,10 @@ class BoardForm(forms.Form):
     """What the board is narrowed to."""
 
     DISTANCES = (
-        (50, _("50 km")),
-        (100, _("100 km")),
-        (NEAR_KM, _("250 km")),
-        (500, _("500 km")),
+        (48, _("30 miles")),
+        (97, _("60 miles")),
+        (NEAR_KM, _("150 miles")),
+        (483, _("300 miles")),
         ("", _("Anywhere")),
     )
 

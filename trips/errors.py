@@ -89,7 +89,7 @@ class StopAtVenue(Refusal):
 
     code = "stop_at_venue"
     field = "stops"
-    text = _("%(stop)s is at the venue itself. Choose a stop at least %(km)s km away.")
+    text = _("%(stop)s is at the venue itself. Choose a stop at least %(distance)s away.")
 
 
 class StopsOutOfOrder(Refusal):
@@ -97,7 +97,7 @@ class StopsOutOfOrder(Refusal):
 
     code = "stops_out_of_order"
     field = "stops"
-    text = _("In this order the bus drives %(extra)s km too far. Better: %(names)s.")
+    text = _("In this order the bus drives %(extra)s too far. Better: %(names)s.")
 
 
 class AlreadyProposed(Refusal):

@@ -69,7 +69,7 @@ class Board(APIView):
         },
     )
     def get(self, request: Request) -> Response:
-        """Nearest first unless asked otherwise; `within_km` counts from the depot (250 if left out)."""
+        """Nearest first unless asked otherwise; `within_km` counts from the depot (241, which is 150 miles, if left out)."""
         query = BoardQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         asked: dict[str, Any] = query.validated_data

@@ -24,7 +24,7 @@ from trips.states import FUNDED, PLEDGED, TripState, Visibility
 
 #: How the board can be sorted; the first is the usual way.
 ORDERS = ("distance", "date", "riders")
-NEAR_KM = 250
+NEAR_KM = 241  #: 150 miles
 
 
 @dataclass(frozen=True, slots=True)

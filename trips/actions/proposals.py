@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 import uuid
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from rally.errors import BadInput
 from rally.geo import Point, distance_km
 from rally.models import User
 from rally.rules import Rules
+from rally.templatetags.look import miles
 from trips.errors import (
     AlreadyProposed,
     EventBegun,
@@ -289,14 +289,14 @@ def _check_threshold(threshold: int, seats: int, law: Rules) -> None:
 def _check_distance(stops: Sequence[NewStop], points: Sequence[Point], event: Event, law: Rules) -> None:
     for stop, point in zip(stops, points, strict=True):
         if distance_km(point, event.venue.point) < law.min_stop_km_from_venue:
-            raise StopAtVenue(stop=stop.name, km=law.min_stop_km_from_venue)
+            raise StopAtVenue(stop=stop.name, distance=miles(law.min_stop_km_from_venue))
 
 
 def _check_order(stops: Sequence[NewStop], quote: Quote) -> None:
     if quote.order.is_nonsense:
         better = quote.order.best
         raise StopsOutOfOrder(
-            extra=math.ceil(quote.order.extra_km),
+            extra=miles(quote.order.extra_km),
             names=", ".join(stops[old].name for old in better),
             better=list(better),
         )

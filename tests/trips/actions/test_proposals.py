@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from datetime import datetime, timedelta
 
@@ -168,6 +169,7 @@ def test_the_better_order_is_offered(cleo: User, now: datetime) -> None:
         propose(events.event(), now, cleo, stops=[stop("Milwaukee"), stop("Kenosha", (42.58, -87.82))])
     assert no.value.facts["better"] == [1, 0]
     assert "Better: Kenosha, Milwaukee" in no.value.message
+    assert re.search(r"the bus drives \d+ miles too far", no.value.message)
 
 
 def test_sixty_hours_are_enough(cleo: User, now: datetime) -> None:
