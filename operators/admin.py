@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from operators.actions import companies, papers
 from operators.models import Boarding, Member, Operator, Paper, Run, Vehicle
+from operators.queries import due
 from operators.states import OperatorState
 from rally import clock
 from rally.errors import Refusal
@@ -162,12 +163,28 @@ class VehicleAdmin(LookOnly):
     search_fields = ["plate", "name", "operator__name"]
 
 
+class Overdue(admin.SimpleListFilter):
+    """Runs that nobody starts or ends: the office was asked, and somebody should call."""
+
+    title = _("overdue")
+    parameter_name = "overdue"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Which way."""
+        return [("left", _("should have left")), ("back", _("should be back"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
+        """Those that are so late now."""
+        late = {"left": due.not_started, "back": due.not_completed}.get(self.value() or "")
+        return queryset.filter(late(clock.now())) if late else queryset
+
+
 @admin.register(Run)
 class RunAdmin(LookOnly):
     """Runs."""
 
     list_display = ["code", "trip", "operator", "vehicle", "person", "state", "period"]
-    list_filter = ["state"]
+    list_filter = ["state", Overdue]
     list_select_related = ["trip__event", "operator", "vehicle", "person"]
     search_fields = ["code", "trip__code", "operator__name"]
 

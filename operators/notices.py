@@ -96,6 +96,16 @@ def bus_free(run: Run, trip: Trip, now: datetime) -> None:
     _free_again(run, trip.state, now)
 
 
+def run_not_started(run: Run, now: datetime) -> None:
+    """To the office: it should have left, and nobody has pressed "start"."""
+    _to_office(run, "operators.run_not_started", _run_facts(run), now)
+
+
+def run_not_completed(run: Run, now: datetime) -> None:
+    """To the office: it should be back, and nobody has completed it."""
+    _to_office(run, "operators.run_not_completed", _run_facts(run), now)
+
+
 def paid_out(run: Run, now: datetime) -> None:
     """To the office: the pay has been sent."""
     facts = {**_run_facts(run), "pay": str(run.pay), "money_url": _url("operators:money")}

@@ -9,7 +9,7 @@ from typing import Any
 
 from celery import shared_task
 
-from operators.actions import papers, pay, runs
+from operators.actions import overdue, papers, pay, runs
 from operators.queries import due
 from operators.queries.companies import companies_to_warn
 from rally import clock
@@ -25,7 +25,7 @@ def book_pay(run_id: str) -> None:
 
 @shared_task(name="operators.sweep_runs")
 def sweep_runs() -> None:
-    """Bring every run to where its trip and its money are, and announce papers that run out.
+    """Bring every run to where its trip and its money are, ask about overdue ones, and announce papers that run out.
 
     One thing that fails is logged and does not hold up the others.
     """
@@ -35,6 +35,7 @@ def sweep_runs() -> None:
         *(partial(runs.give_back, trip_id=each, now=now) for each in due.trips_over_with_a_run()),
         *(partial(pay.book, run_id=each, now=now) for each in due.runs_to_book()),
         *(partial(pay.close, run_id=each, now=now) for each in due.runs_to_close()),
+        *(partial(overdue.ask, run_id=each, now=now) for each in due.runs_overdue(now)),
         *(partial(papers.warn, operator_id=each, now=now) for each in companies_to_warn(now)),
     ]
     for act in work:

@@ -27,6 +27,8 @@ KINDS = {
     "bus_free",
     "driver_free",
     "paid_out",
+    "run_not_started",
+    "run_not_completed",
 }
 
 
@@ -41,6 +43,8 @@ def test_each_message_renders(sam: User, now: datetime) -> None:
     notices.paper_runs_out(soon, now)
     papers.refuse(paper_id=soon.id, why="illegible", now=now, by=sam)
     notices.paid_out(run, now)
+    notices.run_not_started(run, now)
+    notices.run_not_completed(run, now)
 
     found = Notice.objects.filter(kind__startswith="operators.")
     assert {notice.kind.removeprefix("operators.") for notice in found} == KINDS
