@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
+from rally import clock
 from trips.actions import events
 from trips.models import Event, Partner, Place, Stop, Trip, Venue
+from trips.queries import moving
 
 
 class LookOnly(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -59,8 +63,8 @@ class Events(admin.ModelAdmin):  # type: ignore[type-arg]
     readonly_fields = ("code", "slug", "search_text")
 
     def save_model(self, request: HttpRequest, obj: Event, form: Any, change: bool) -> None:
-        """With the words it is found by."""
-        events.save(event=obj)
+        """With the words it is found by; trips follow."""
+        events.save(event=obj, now=clock.now())
 
 
 @admin.register(Place)
@@ -87,6 +91,21 @@ class Stops(admin.TabularInline):  # type: ignore[type-arg]
     has_add_permission = has_change_permission
 
 
+class EventMoved(admin.SimpleListFilter):
+    """Living trips whose event moved while they could not: their people were told that somebody looks at it."""
+
+    title = _("event moved")
+    parameter_name = "moved"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Only those, or all."""
+        return [("yes", _("and the trip did not"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Trip]) -> QuerySet[Trip]:
+        """Those to decide about."""
+        return queryset.filter(moving.left_behind()) if self.value() else queryset
+
+
 @admin.register(Trip)
 class Trips(LookOnly):
     """Trips in every state."""
@@ -101,7 +120,7 @@ class Trips(LookOnly):
         "decides_at",
         "operator_name",
     )
-    list_filter = ("state", "visibility", "vehicle_class")
+    list_filter = ("state", EventMoved, "visibility", "vehicle_class")
     list_select_related = ("event",)
     search_fields = ("code", "origin", "event__name")
     inlines = (Stops,)

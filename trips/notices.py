@@ -111,6 +111,37 @@ def run_changed(pledge: Pledge, now: datetime) -> None:
     _tell(pledge, "run_changed", now, about=f"pledge:{pledge.id}:{int(now.timestamp())}")
 
 
+def times_moved(pledge: Pledge, now: datetime) -> None:
+    """The event starts at another time, and the bus moves along."""
+    _tell(pledge, "times_moved", now, about=_moved(pledge.trip, now))
+
+
+def event_moved(pledge: Pledge, now: datetime) -> None:
+    """The event is at another time or place; the bus keeps its times until somebody has decided."""
+    _tell(pledge, "event_moved", now, about=_moved(pledge.trip, now))
+
+
+def event_moved_captain(trip: Trip, now: datetime, *, moved: bool) -> None:
+    """The same to a captain who has no seat on it."""
+    first = trip.stops.get(position=1)
+    facts = {
+        **_facts(trip),
+        "url": _absolute(trip.get_absolute_url()),
+        "seats": 0,
+        "stop": first.name,
+        "departs": local_time_zoned(first.departs_at, first),
+        "returns": local_time_zoned(first.returns_at, first),
+    }
+    kind = "trips.times_moved" if moved else "trips.event_moved"
+    # To a captain who is told as a rider already this is the same notice.
+    outbox.put(to=trip.captain, kind=kind, subject=_moved(trip, now), facts=facts, now=now)
+
+
+def _moved(trip: Trip, now: datetime) -> str:
+    """An event may move more than once; each time is news. Staff find its trips by this."""
+    return f"trip:{trip.id}:{int(now.timestamp())}"
+
+
 def handed_over(pledge: Pledge, seat: Seat, *, giver: User, now: datetime) -> None:
     """A seat is yours now."""
     holder = seat.holder

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from math import ceil
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -28,10 +29,17 @@ _EVENING = time(19, 0)
 
 def moved_weeks() -> int:
     """By how many weeks the shipped schedule was moved on; 0 while it is as published."""
-    try:
-        return int(json.loads(_note().read_text())["moved_weeks"])
-    except (OSError, ValueError, KeyError):
-        return 0
+    return int(_noted().get("moved_weeks", 0))
+
+
+def is_played() -> bool:
+    """Whether the market round this schedule was made to its end."""
+    return bool(_noted().get("played", True))
+
+
+def played(weeks: int) -> None:
+    """Note that the market round the schedule, moved on by so many weeks, stands."""
+    _note(weeks, played=True)
 
 
 def is_over(now: datetime) -> bool:
@@ -47,6 +55,7 @@ def load(*, now: datetime, people: dict[str, User]) -> int:
     known = venues.read(files.read_text(_SHIPPED / "nfl-venues.csv"))
     published = schedules.read(files.read_text(_SHIPPED / f"{_FEED}.csv"), known)
     weeks = _weeks_to_move(published.events, now)
+    _note(weeks, played=False)
     games = [_moved(game, weeks) for game in published.events]
     events.take_in(
         schedule=Schedule(events=games),
@@ -54,6 +63,7 @@ def load(*, now: datetime, people: dict[str, User]) -> int:
         partner=_partner(people["pat"]),
         feed=_feed(weeks),
         save=True,
+        now=now,
     )
     days = f"{now:%Y%m%d}"
     events.take_in(
@@ -62,8 +72,8 @@ def load(*, now: datetime, people: dict[str, User]) -> int:
         partner=None,
         feed=_FESTIVALS,
         save=True,
+        now=now,
     )
-    _note().write_text(json.dumps({"moved_weeks": weeks}))
     return weeks
 
 
@@ -129,5 +139,16 @@ def _partner(pat: User) -> Partner:
     return partner
 
 
-def _note() -> Path:
+def _noted() -> dict[str, Any]:
+    try:
+        return dict(json.loads(_file().read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def _note(weeks: int, *, played: bool) -> None:
+    _file().write_text(json.dumps({"moved_weeks": weeks, "played": played}))
+
+
+def _file() -> Path:
     return Path(settings.STATE_DIR) / "market.json"

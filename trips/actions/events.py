@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
 from django.utils.text import slugify
 
 from rally import codes, rules
+from trips.actions import moving
+from trips.actions.moving import Was
 from trips.importing.names import fold
 from trips.importing.rows import FoundEvent, FoundVenue, Schedule
 from trips.models import Event, Partner, Trip, Venue
@@ -24,11 +26,12 @@ _MATTERS = ("starts_at", "ends_at", "venue_id", "state")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a feed changed about an event, and the codes of the living trips that this concerns."""
+    """What a feed changed about an event, the codes of the living trips that this concerns, and which moved along with it."""
 
     event: str
     columns: tuple[str, ...]
     trips: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -61,13 +64,19 @@ def known_venues() -> list[FoundVenue]:
 
 @transaction.atomic
 def take_in(
-    *, schedule: Schedule, venues: Sequence[FoundVenue], partner: Partner | None, feed: str, save: bool
+    *,
+    schedule: Schedule,
+    venues: Sequence[FoundVenue],
+    partner: Partner | None,
+    feed: str,
+    save: bool,
+    now: datetime,
 ) -> Taken:
     """Make our events say what a schedule says; `venues` are those of its own file of venues.
 
     A feed is known again by its content (the numbers and teams of most of its rows, or its UIDs), whatever the file is called; a
-    new one gets the name `feed`. Events that the schedule no longer lists stay as they are. Twice: everything is as before.
-    With `save=False` nothing is written and the answer is the same.
+    new one gets the name `feed`. Events that the schedule no longer lists stay as they are. Trips follow an event that moves
+    (`moving.follow`). Twice: everything is as before. With `save=False` nothing is written and the answer is the same.
     """
     with connection.cursor() as cursor:
         # Two imports at once would both find an event missing.
@@ -77,7 +86,7 @@ def take_in(
     places = _take_in_venues(venues, taken)
     taken.source = _source(schedule, partner, feed)
     before = {event.source_id: event for event in Event.objects.filter(source=taken.source)}
-    fresh, changed = [], []
+    fresh = []
     for found in schedule.events:
         columns = _columns(found, places[found.venue.key], partner)
         event = before.get(found.number)
@@ -88,28 +97,31 @@ def take_in(
         if not different:
             taken.same += 1
             continue
+        was = Was.of(event)
         for name in different:
             setattr(event, name, columns[name])
-        changed.append(event)
-        taken.changes.append(Change(event.name, different, _trips_of(event, different)))
+        event.save()
+        moved = moving.follow(event=event, was=was, now=now)
+        taken.changes.append(Change(event.name, different, _trips_of(event, different), tuple(moved)))
     taken.new = len(fresh)
-    if save:
-        _free_codes(fresh)
-        Event.objects.bulk_create(fresh, batch_size=500)
-        for event in changed:
-            event.save()
-    else:
+    _free_codes(fresh)
+    Event.objects.bulk_create(fresh, batch_size=500)
+    if not save:
         transaction.set_rollback(True)
     return taken
 
 
-def save(*, event: Event) -> None:
-    """Save an event that a person edited, with the words it is found by. Twice: the same."""
+@transaction.atomic
+def save(*, event: Event, now: datetime) -> None:
+    """Save an event that a person edited, with the words it is found by; its trips follow. Twice: the same."""
+    before = Event.objects.filter(pk=event.pk).first()
     event.slug = slugify(event.name)[:140].strip("-") or "event"
     event.search_text = fold(
         event.name, event.home, event.away, event.venue.name, event.venue.city, event.venue.state
     )
     event.save()
+    if before is not None:
+        moving.follow(event=event, was=Was.of(before), now=now)
 
 
 def _take_in_venues(found: Iterable[FoundVenue], taken: Taken) -> dict[str, Venue]:

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from rally.models import Notice
 from tests.factories.events import event, partner, venue
-from tests.factories.trips import proposed
+from tests.factories.trips import NOW, proposed
 from trips.actions import events
 from trips.actions.events import Taken
 from trips.importing.rows import FoundEvent, FoundVenue, Schedule
-from trips.models import Event, Partner, Venue
+from trips.models import Event, Partner, Trip, Venue
 from trips.states import TripState
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +40,7 @@ def take_in(
         partner=whose,
         feed=feed,
         save=save,
+        now=NOW,
     )
 
 
@@ -78,8 +80,21 @@ def test_a_changed_row_updates_its_event_and_names_the_trips() -> None:
     )
     (change,) = taken.changes
     assert (change.columns, change.trips, taken.same) == (("starts_at", "ends_at"), (trip.code,), 1)
+    assert change.moved == (trip.code,)
     game.refresh_from_db()
     assert game.starts_at == KICK_OFF + timedelta(hours=2)
+    assert Trip.objects.get(pk=trip.pk).arrives_at == trip.arrives_at + timedelta(hours=2)
+
+
+def test_a_dry_run_moves_no_trip_and_says_which_it_would() -> None:
+    take_in(found())
+    trip = proposed(to=Event.objects.get())
+
+    (change,) = take_in(replace(found(), starts_at=KICK_OFF + timedelta(hours=2)), save=False).changes
+
+    assert change.moved == (trip.code,)
+    assert Trip.objects.get().arrives_at == trip.arrives_at
+    assert not Notice.objects.exists()
 
 
 def test_another_spelling_concerns_no_trip() -> None:

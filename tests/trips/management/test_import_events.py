@@ -53,9 +53,19 @@ def test_a_changed_copy_under_another_name(tmp_path: Path) -> None:
     assert status == 0
     assert said == (
         "changed: Houston Texans at Green Bay Packers (starts at, ends at)\n"
-        f"  trip {trip.code} was planned for how it was: look at it\n"
+        f"  trip {trip.code} moves along; its riders are told\n"
         "Events of “nfl-2026-late-season”: 0 new, 1 changed, 84 same, 0 rows left out.\n"
     )
+
+
+def test_a_game_on_another_day_leaves_its_trips_to_people(tmp_path: Path) -> None:
+    run(SCHEDULE, "--venues", VENUES)
+    place()
+    trip = proposed(to=Event.objects.get(source_id="252"))
+    copy = tmp_path / "latest.csv"
+    copy.write_text(SCHEDULE.read_text().replace("05/01/2027 01:15", "06/01/2027 01:15"))
+
+    assert f"  trip {trip.code} was planned for how it was: look at it\n" in run(copy, "--venues", VENUES)[1]
 
 
 def test_bad_rows_are_listed_and_the_good_ones_kept(tmp_path: Path) -> None:

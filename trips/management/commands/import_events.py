@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from rally import clock
 from trips.actions import events
 from trips.actions.events import Taken
 from trips.importing import calendars, files, schedules, venues
@@ -47,6 +48,7 @@ class Command(BaseCommand):
             partner=partner,
             feed=options["file"].stem,
             save=not options["dry_run"],
+            now=clock.now(),
         )
         self._complain(options["venues"], found_venues.problems)
         self._complain(options["file"], schedule.problems)
@@ -63,7 +65,10 @@ class Command(BaseCommand):
             what = ", ".join(column.removesuffix("_id").replace("_", " ") for column in change.columns)
             self.stdout.write(f"changed: {change.event} ({what})")
             for code in change.trips:
-                self.stdout.write(f"  trip {code} was planned for how it was: look at it")
+                if code in change.moved:
+                    self.stdout.write(f"  trip {code} moves along; its riders are told")
+                else:
+                    self.stdout.write(f"  trip {code} was planned for how it was: look at it")
         if taken.venues_new or taken.venues_changed:
             self.stdout.write(f"Venues: {taken.venues_new} new, {taken.venues_changed} changed.")
         self.stdout.write(
