@@ -164,7 +164,7 @@ def _fingerprint(request: Request) -> str:
         },
     }
 )
-class MoneyField(serializers.Field):  # type: ignore[type-arg]
+class MoneyField(serializers.Field[Any, Any, Any, Any]):
     """`{"minor": 2500, "currency": "USD"}`, out only."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -18,7 +18,7 @@ from rally.rest import MoneyField
 from trips.states import VehicleClass
 
 
-class Moment(serializers.Field):  # type: ignore[type-arg]
+class Moment(serializers.Field[Any, Any, Any, Any]):
     """An ISO time with its zone; a time without one is refused."""
 
     default_error_messages = {
@@ -40,13 +40,13 @@ class Moment(serializers.Field):  # type: ignore[type-arg]
 MomentOut = extend_schema_field(OpenApiTypes.DATETIME)(Moment)
 
 
-class OfWhich(serializers.Serializer):  # type: ignore[type-arg]
+class OfWhich(serializers.Serializer[Any]):
     """Which of the companies you work for."""
 
     operator = serializers.CharField(required=False, help_text="code of the company, if you work for several")
 
 
-class BoardQuery(serializers.Serializer):  # type: ignore[type-arg]
+class BoardQuery(serializers.Serializer[Any]):
     """What the board is narrowed to."""
 
     operator = serializers.CharField(required=False, help_text="code of the company, if you work for several")
@@ -57,7 +57,7 @@ class BoardQuery(serializers.Serializer):  # type: ignore[type-arg]
     order = serializers.ChoiceField(choices=["distance", "date", "riders"], required=False)
 
 
-class OfferOut(serializers.Serializer):  # type: ignore[type-arg]
+class OfferOut(serializers.Serializer[Any]):
     """A trip that looks for a bus."""
 
     trip = serializers.CharField(source="trip.code")
@@ -85,7 +85,7 @@ class OfferOut(serializers.Serializer):  # type: ignore[type-arg]
     pay_today = MoneyField()
 
 
-class OfferPage(serializers.Serializer):  # type: ignore[type-arg]
+class OfferPage(serializers.Serializer[Any]):
     """A page of the board."""
 
     next = serializers.URLField(allow_null=True)
@@ -101,7 +101,7 @@ class VehicleOut(serializers.ModelSerializer[Vehicle]):
         fields = ["id", "name", "plate", "vehicle_class", "seats", "wheelchair_spaces", "amenities"]
 
 
-class VehicleList(serializers.Serializer):  # type: ignore[type-arg]
+class VehicleList(serializers.Serializer[Any]):
     """Your vehicles in service."""
 
     results = VehicleOut(many=True)
@@ -117,13 +117,13 @@ class DriverOut(serializers.ModelSerializer[Member]):
         fields = ["id", "name", "role"]
 
 
-class DriverList(serializers.Serializer):  # type: ignore[type-arg]
+class DriverList(serializers.Serializer[Any]):
     """Who may drive for you."""
 
     results = DriverOut(many=True)
 
 
-class RunIn(serializers.Serializer):  # type: ignore[type-arg]
+class RunIn(serializers.Serializer[Any]):
     """A commitment: vehicle and driver by their ids (`GET operator/vehicles`, `GET operator/drivers`)."""
 
     vehicle = serializers.UUIDField()
@@ -131,7 +131,7 @@ class RunIn(serializers.Serializer):  # type: ignore[type-arg]
     operator = serializers.CharField(required=False, help_text="code of the company, if you work for several")
 
 
-class WithdrawIn(serializers.Serializer):  # type: ignore[type-arg]
+class WithdrawIn(serializers.Serializer[Any]):
     """Why, if you like."""
 
     why = serializers.CharField(required=False, max_length=200, allow_blank=True)
@@ -210,7 +210,7 @@ class PassengerOut(serializers.Serializer[Passenger]):
         return {**super().get_fields(), "return": CheckIn(source="back", allow_null=True)}
 
 
-class StopOut(serializers.Serializer):  # type: ignore[type-arg]
+class StopOut(serializers.Serializer[Any]):
     """One stop with its passengers."""
 
     position = serializers.IntegerField(source="stop.position")
@@ -236,7 +236,7 @@ class ManifestOut(serializers.Serializer[Manifest]):
     stops = StopOut(many=True)
 
 
-class BoardingIn(serializers.Serializer):  # type: ignore[type-arg]
+class BoardingIn(serializers.Serializer[Any]):
     """A check-in: the boarding code, the leg, when it happened by the device's clock, and which device."""
 
     seat = serializers.CharField(

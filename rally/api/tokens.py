@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth import authenticate
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
@@ -15,14 +17,14 @@ from rest_framework.views import APIView
 from rally.throttles import GuessRate
 
 
-class Credentials(serializers.Serializer):  # type: ignore[type-arg]
+class Credentials(serializers.Serializer[Any]):
     """What proves who you are."""
 
     email = serializers.EmailField()
     password = serializers.CharField(max_length=256, trim_whitespace=False, write_only=True)
 
 
-class TokenAnswer(serializers.Serializer):  # type: ignore[type-arg]
+class TokenAnswer(serializers.Serializer[Any]):
     """The token for the `Authorization: Token …` header."""
 
     token = serializers.CharField()

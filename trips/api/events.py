@@ -43,7 +43,7 @@ class EventQuery(Nearby):
         return partner
 
 
-class VenueOut(serializers.Serializer):  # type: ignore[type-arg]
+class VenueOut(serializers.Serializer[Any]):
     """Where it is."""
 
     name = serializers.CharField()
@@ -55,7 +55,7 @@ class VenueOut(serializers.Serializer):  # type: ignore[type-arg]
     coach_stop = serializers.CharField()
 
 
-class EventOut(serializers.Serializer):  # type: ignore[type-arg]
+class EventOut(serializers.Serializer[Any]):
     """Something people travel to."""
 
     code = serializers.CharField()
@@ -86,7 +86,7 @@ class EventOut(serializers.Serializer):  # type: ignore[type-arg]
         return settings.SITE_URL + event.get_absolute_url()
 
 
-class EventPage(serializers.Serializer):  # type: ignore[type-arg]
+class EventPage(serializers.Serializer[Any]):
     """A page of events."""
 
     next = serializers.URLField(allow_null=True)
@@ -94,7 +94,7 @@ class EventPage(serializers.Serializer):  # type: ignore[type-arg]
     results = EventOut(many=True)
 
 
-class PageQuery(serializers.Serializer):  # type: ignore[type-arg]
+class PageQuery(serializers.Serializer[Any]):
     """Which page."""
 
     limit = serializers.IntegerField(required=False, min_value=1, max_value=100, default=20)

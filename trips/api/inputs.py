@@ -79,7 +79,7 @@ class MomentField(serializers.CharField):
             ) from None
 
 
-class Nearby(serializers.Serializer):  # type: ignore[type-arg]
+class Nearby(serializers.Serializer[Any]):
     """Near what, and how far at most."""
 
     near = PointField(required=False, help_text="latitude,longitude: nearest first")

@@ -30,7 +30,7 @@ from trips.states import Need, PledgeState
 @extend_schema_field(
     {"oneOf": [{"type": "integer", "description": "position"}, {"type": "string", "format": "uuid"}]}
 )
-class StopField(serializers.Field):  # type: ignore[type-arg]
+class StopField(serializers.Field[Any, Any, Any, Any]):
     """A stop by its position on the trip or by its id."""
 
     def to_internal_value(self, data: Any) -> int | uuid.UUID:
@@ -47,7 +47,7 @@ class StopField(serializers.Field):  # type: ignore[type-arg]
         return value
 
 
-class PassengerIn(serializers.Serializer):  # type: ignore[type-arg]
+class PassengerIn(serializers.Serializer[Any]):
     """One seat: who sits on it and what they need."""
 
     name = serializers.CharField(max_length=20_000, trim_whitespace=True)
@@ -56,8 +56,8 @@ class PassengerIn(serializers.Serializer):  # type: ignore[type-arg]
     )
 
 
-class PledgeIn(serializers.Serializer):  # type: ignore[type-arg]
-    """Seats to take. `consent: true` agrees to the text that the answer gives back word for word."""
+class PledgeIn(serializers.Serializer[Any]):
+    """Seats to take. `consent: true` agrees to the trip's `terms` for this stop; the answer gives them back word for word."""
 
     stop = StopField()
     passengers = PassengerIn(many=True, allow_empty=False)
@@ -68,7 +68,7 @@ class PledgeIn(serializers.Serializer):  # type: ignore[type-arg]
 _PLEDGE_IN = PledgeIn()
 
 
-class PledgeMade(serializers.Serializer):  # type: ignore[type-arg]
+class PledgeMade(serializers.Serializer[Any]):
     """Seats reserved; now the rider goes to `checkout_url`."""
 
     code = serializers.CharField()
@@ -80,7 +80,7 @@ class PledgeMade(serializers.Serializer):  # type: ignore[type-arg]
     consent_text = serializers.CharField()
 
 
-class SeatOut(serializers.Serializer):  # type: ignore[type-arg]
+class SeatOut(serializers.Serializer[Any]):
     """One passenger with the code that is scanned at the door."""
 
     name = serializers.CharField()
@@ -94,7 +94,7 @@ class SeatOut(serializers.Serializer):  # type: ignore[type-arg]
         return seat.holder_id is not None
 
 
-class PledgeOut(serializers.Serializer):  # type: ignore[type-arg]
+class PledgeOut(serializers.Serializer[Any]):
     """One's own pledge."""
 
     code = serializers.CharField()
@@ -130,7 +130,7 @@ class PledgeDetail(PledgeOut):
         return {"minor": refund.minor, "currency": refund.currency}
 
 
-class PledgePage(serializers.Serializer):  # type: ignore[type-arg]
+class PledgePage(serializers.Serializer[Any]):
     """A page of one's pledges."""
 
     next = serializers.URLField(allow_null=True)
@@ -138,7 +138,7 @@ class PledgePage(serializers.Serializer):  # type: ignore[type-arg]
     results = PledgeOut(many=True)
 
 
-class LeaveIn(serializers.Serializer):  # type: ignore[type-arg]
+class LeaveIn(serializers.Serializer[Any]):
     """What the rider was told comes back; left out, whatever comes back is accepted."""
 
     refund_minor = serializers.IntegerField(required=False, min_value=0)

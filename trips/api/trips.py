@@ -17,12 +17,14 @@ from rally import clock, codes
 from rally.models import User
 from rally.money import Money
 from rally.rest import MoneyField, Pages, repeatable
-from trips.actions import proposals
+from trips.actions import pledges, proposals
 from trips.actions.proposals import NewStop
 from trips.api.events import PageQuery, VenueOut, asked
 from trips.api.inputs import Degrees, Nearby
+from trips.errors import PledgesClosed
 from trips.models import Event, Stop, Trip
-from trips.queries import finding
+from trips.models.pledges import Instrument
+from trips.queries import finding, terms
 from trips.queries.finding import Found
 from trips.states import JOINABLE, TripState, VehicleClass, Visibility
 
@@ -40,7 +42,7 @@ class TripQuery(Nearby):
         return known_event(code)
 
 
-class NewStopIn(serializers.Serializer):  # type: ignore[type-arg]
+class NewStopIn(serializers.Serializer[Any]):
     """A stop to propose."""
 
     name = serializers.CharField(max_length=10_000)
@@ -49,7 +51,7 @@ class NewStopIn(serializers.Serializer):  # type: ignore[type-arg]
     address = serializers.CharField(max_length=10_000, required=False, allow_blank=True, default="")
 
 
-class TripIn(serializers.Serializer):  # type: ignore[type-arg]
+class TripIn(serializers.Serializer[Any]):
     """A trip to propose. Times, cost and fares are computed."""
 
     event = serializers.CharField(max_length=12, help_text="code of the event")
@@ -67,7 +69,7 @@ class TripIn(serializers.Serializer):  # type: ignore[type-arg]
         return known_event(code)
 
 
-class TripStop(serializers.Serializer):  # type: ignore[type-arg]
+class TripStop(serializers.Serializer[Any]):
     """Where one gets on, and off again on the way home."""
 
     id = serializers.UUIDField()
@@ -88,7 +90,7 @@ class TripStop(serializers.Serializer):  # type: ignore[type-arg]
         return {"minor": stop.fare_minor, "currency": stop.trip.currency}
 
 
-class TripEvent(serializers.Serializer):  # type: ignore[type-arg]
+class TripEvent(serializers.Serializer[Any]):
     """Where the trip goes."""
 
     code = serializers.CharField()
@@ -97,7 +99,7 @@ class TripEvent(serializers.Serializer):  # type: ignore[type-arg]
     venue = VenueOut()
 
 
-class TripOut(serializers.Serializer):  # type: ignore[type-arg]
+class TripOut(serializers.Serializer[Any]):
     """One crowd-powered journey, there and back."""
 
     code = serializers.CharField()
@@ -160,7 +162,7 @@ class FoundTrip(TripOut):
         return found.stop.position
 
 
-class CostOut(serializers.Serializer):  # type: ignore[type-arg]
+class CostOut(serializers.Serializer[Any]):
     """Why this price: the parts of what the bus costs, and what comes on top for the platform."""
 
     call_out = MoneyField()
@@ -169,10 +171,45 @@ class CostOut(serializers.Serializer):  # type: ignore[type-arg]
     platform = MoneyField()
 
 
+class StopTerms(serializers.Serializer[Any]):
+    """What a rider agrees to who gets on at this stop."""
+
+    stop = serializers.IntegerField(help_text="its position")
+    text = serializers.CharField(help_text="kept with the pledge word for word, as its `consent_text`")
+
+
+class TermsOut(serializers.Serializer[Any]):
+    """What `consent: true` agrees to if it is sent now."""
+
+    version = serializers.CharField(help_text="changes with the sentences")
+    instrument = serializers.ChoiceField(choices=Instrument.choices)
+    stops = StopTerms(many=True)
+
+
 class TripDetail(TripOut):
-    """A trip with what its price is made of."""
+    """A trip with what its price is made of, and what riders agree to."""
 
     cost = serializers.SerializerMethodField()
+    terms = serializers.SerializerMethodField()
+
+    @extend_schema_field(TermsOut(allow_null=True))
+    def get_terms(self, trip: Trip) -> dict[str, Any] | None:
+        """Show them before you send `consent: true`. Null once nobody can join any more."""
+        now = clock.now()
+        try:
+            pledges.check_open(trip, now)
+        except PledgesClosed:
+            return None
+        found = {
+            stop.position: terms.terms(trip, Money(stop.fare_minor, trip.currency), now)
+            for stop in trip.stops.all()
+        }
+        first = next(iter(found.values()))
+        return {
+            "version": first.version,
+            "instrument": first.instrument,
+            "stops": [{"stop": position, "text": words.text} for position, words in found.items()],
+        }
 
     @extend_schema_field(CostOut)
     def get_cost(self, trip: Trip) -> Any:
@@ -180,7 +217,7 @@ class TripDetail(TripOut):
         return CostOut({part: Money(minor, trip.currency) for part, minor in trip.cost_parts.items()}).data
 
 
-class TripPage(serializers.Serializer):  # type: ignore[type-arg]
+class TripPage(serializers.Serializer[Any]):
     """A page of trips."""
 
     next = serializers.URLField(allow_null=True)

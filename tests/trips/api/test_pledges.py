@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from rally import rules
 from rally.models import User
 from tests.factories import pledges as make
-from tests.factories.trips import proposed
+from tests.factories.trips import proposed, stop
 from trips.models import Pledge, Trip
 from trips.states import VehicleClass
 
@@ -59,6 +59,26 @@ def test_join(van: Trip, ana: User) -> None:
     assert answer.data["amount"] == {"minor": van.stops.get().fare_minor * 2, "currency": "USD"}
     assert answer.data["checkout_url"].startswith(f"http://127.0.0.1:8000/p/{pledge.code}/pay/?k=")
     assert answer.data["consent_text"] == pledge.consent_text
+
+
+def test_the_words_are_there_before_one_agrees(
+    at: Any, now: datetime, ana: User, django_assert_max_num_queries: Any
+) -> None:
+    trip = proposed(stops=[stop(), stop("West Bend", (43.4253, -88.1834))], now=now)
+    rules.current()
+    with django_assert_max_num_queries(2):
+        told = APIClient().get(f"/api/v1/trips/{trip.code}").data["terms"]
+
+    answer = join(program(ana), trip, stop=2)
+
+    pledge = Pledge.objects.get()
+    assert (told["version"], told["instrument"]) == (pledge.consent_version, pledge.instrument)
+    assert [each["stop"] for each in told["stops"]] == [1, 2]
+    assert told["stops"][1]["text"] == pledge.consent_text == answer.data["consent_text"]
+    assert told["stops"][0]["text"] != told["stops"][1]["text"]
+
+    Trip.objects.update(state="lapsed", decided_at=now)
+    assert APIClient().get(f"/api/v1/trips/{trip.code}").data["terms"] is None
 
 
 def test_join_by_the_id_of_the_stop(van: Trip, ana: User) -> None:
