@@ -46,7 +46,14 @@ class Contribution(Row):
 
     payment = models.ForeignKey("payments.Payment", on_delete=models.PROTECT, related_name="contributions")
     source = models.CharField(max_length=30, choices=[(each.value, each.label) for each in SOURCES])
-    amount_minor = models.PositiveIntegerField()
+    amount_minor = models.PositiveIntegerField(help_text="what it pays of the payment")
+    percent = models.PositiveSmallIntegerField(
+        default=0, help_text="a share of the whole: it pays more or less as the whole does"
+    )
+    at_most_minor = models.PositiveIntegerField(default=0, help_text="it never pays more; 0 for a share")
+    aside_minor = models.PositiveIntegerField(
+        default=0, help_text="what is set aside of it; more than it needs goes back by itself"
+    )
     returned_minor = models.PositiveIntegerField(
         default=0, help_text="given back after it was spent, as refunds are"
     )
@@ -57,7 +64,15 @@ class Contribution(Row):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["payment", "source"], name="contribution_once"),
-            models.CheckConstraint(name="contribution_positive", condition=Q(amount_minor__gt=0)),
+            models.CheckConstraint(
+                name="contribution_of_something",
+                condition=Q(percent__gt=0, percent__lte=100, at_most_minor=0)
+                | Q(percent=0, at_most_minor__gt=0, amount_minor__lte=F("at_most_minor")),
+            ),
+            models.CheckConstraint(
+                name="contribution_is_there",
+                condition=~Q(state=ContributionState.SET_ASIDE) | Q(aside_minor__gte=F("amount_minor")),
+            ),
             models.CheckConstraint(
                 name="contribution_return_fits", condition=Q(returned_minor__lte=F("amount_minor"))
             ),
@@ -69,6 +84,26 @@ class Contribution(Row):
                 condition=Q(source__in=[Account.RIDER_CREDIT, Account.PROMOTION]),
             ),
         ]
+        indexes = [
+            models.Index(fields=["payment"], name="contribution_too_much", condition=Q(aside_minor__gt=0))
+        ]
 
     def __str__(self) -> str:
         return f"{self.source}: {self.state}"
+
+    @property
+    def amount(self) -> Money:
+        """What it pays of the payment."""
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def kept_minor(self) -> int:
+        """What was spent of it and not given back."""
+        spent = self.state == ContributionState.SPENT
+        return self.amount_minor - self.returned_minor if spent else 0
+
+    @property
+    def too_much_minor(self) -> int:
+        """What is set aside of it and not needed: on its way back to where it came from."""
+        needed = self.amount_minor if self.state == ContributionState.SET_ASIDE else 0
+        return self.aside_minor - needed

@@ -68,8 +68,11 @@ class Payment(Row):
     automatic_tries = models.PositiveSmallIntegerField(
         default=0, help_text="off-session tries with this card since it last worked"
     )
+    covered_minor = models.PositiveIntegerField(
+        default=0, help_text="derived: the part of the amount that credit and a promotion pay"
+    )
     to_take_minor = models.PositiveIntegerField(
-        null=True, help_text="what is to be captured, once that is decided"
+        null=True, help_text="what is to be captured by card, once that is decided"
     )
     keep_card = models.BooleanField(
         default=False, help_text="while releasing: end in card_saved, not released"
@@ -87,7 +90,8 @@ class Payment(Row):
             models.UniqueConstraint(fields=["reference"], name="payment_once_per_thing"),
             models.CheckConstraint(name="payment_provider_known", condition=Q(provider__in=Provider.values)),
             models.CheckConstraint(
-                name="payment_never_too_much", condition=Q(captured_minor__lte=F("amount_minor"))
+                name="payment_never_too_much",
+                condition=Q(captured_minor__lte=F("amount_minor") - F("covered_minor")),
             ),
             models.CheckConstraint(
                 name="payment_refund_fits", condition=Q(refunded_minor__lte=F("captured_minor"))
@@ -116,6 +120,11 @@ class Payment(Row):
     def amount(self) -> Money:
         """What may be taken at most."""
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def owed_by_card(self) -> int:
+        """What a card is to pay, in minor units: the part that was decided, else the amount less what covers it."""
+        return self.amount_minor - self.covered_minor if self.to_take_minor is None else self.to_take_minor
 
     @property
     def captured(self) -> Money:
