@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -16,17 +16,32 @@ class _Prepared(Cursor[tuple[Any, ...]]):
         return self
 
 
-def ask(sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+Values = Sequence[Any] | Mapping[str, Any]
+
+
+def ask(sql: str, values: Values) -> tuple[Any, ...] | None:
     """The first row of a statement that is always written the same, or None.
 
     The values travel beside the statement, so give each a type that PostgreSQL need not guess. The driver prepares it on
     the connection; a pooler that hands each transaction another one must know prepared statements (pgbouncer from 1.22).
     """
-    # A log of queries shows statements with their values, so there the ordinary way is taken.
-    with connection.cursor() if connection.queries_logged else _cursor() as cursor:
+    with _ready() as cursor:
         cursor.execute(sql, values)
         row: tuple[Any, ...] | None = cursor.fetchone()
         return row
+
+
+def ask_all(sql: str, values: Values) -> list[tuple[Any, ...]]:
+    """All rows of such a statement."""
+    with _ready() as cursor:
+        cursor.execute(sql, values)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
+
+
+def _ready() -> CursorWrapper:
+    # A log of queries shows statements with their values, so there the ordinary way is taken.
+    return connection.cursor() if connection.queries_logged else _cursor()
 
 
 def _cursor() -> CursorWrapper:

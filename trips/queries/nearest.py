@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from django.db import connection, models
 from django.db.models.base import ModelState
 
+from rally import statements
 from rally.geo import Point
 from rally.models import User
 from trips.models import Event, Stop, Trip, Venue
@@ -78,18 +79,16 @@ def nearest(
         "limit": limit,
         "offset": offset,
     }
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor:  # planned for each place: one plan for all would leave the index
         cursor.execute(_WHICH.format(more=more), asked)
         found = [(row[0], _instance(Trip, _TRIP, row[1:])) for row in cursor.fetchall()]
-        trips = {trip.pk: trip for _stop_id, trip in found}
-        if not trips:
-            return []
-        cursor.execute(_EVENTS, [list({trip.event_id for trip in trips.values()})])
-        events = _events(cursor.fetchall())
-        cursor.execute(_CAPTAINS, [list({trip.captain_id for trip in trips.values()})])
-        captains = {row[0]: _instance(User, _CAPTAIN, row) for row in cursor.fetchall()}
-        cursor.execute(_STOPS, [list(trips)])
-        stops = [_instance(Stop, _STOP, row) for row in cursor.fetchall()]
+    trips = {trip.pk: trip for _stop_id, trip in found}
+    if not trips:
+        return []
+    events = _events(statements.ask_all(_EVENTS, [list({trip.event_id for trip in trips.values()})]))
+    people = statements.ask_all(_CAPTAINS, [list({trip.captain_id for trip in trips.values()})])
+    captains = {row[0]: _instance(User, _CAPTAIN, row) for row in people}
+    stops = [_instance(Stop, _STOP, row) for row in statements.ask_all(_STOPS, [list(trips)])]
     for trip in trips.values():
         trip._state.fields_cache |= {"event": events[trip.event_id], "captain": captains[trip.captain_id]}
     _hand_out(stops, trips)
