@@ -33,3 +33,45 @@ class DisputeOpen(Refusal):
 
     code = "dispute_open"
     text = _("This payment is disputed at the bank. Nothing can be refunded until that is decided.")
+
+
+class DisputeClosed(Refusal):
+    """The bank takes nothing more about it from us: it was answered, accepted or decided."""
+
+    code = "dispute_closed"
+    text = _("The bank takes no more answers about this dispute.")
+
+
+class NoEvidence(Refusal):
+    """There is nothing to lay before the bank."""
+
+    code = "no_evidence"
+    text = _("There is no evidence yet. Write what happened, or wait a minute until it is put together.")
+
+
+class NobodyToBlame(Refusal):
+    """The dispute was not lost, or no payee was to have a part of the payment."""
+
+    code = "nobody_to_blame"
+    text = _("Only what a lost dispute cost, of a payment that somebody had a share in, can be charged to them.")
+
+
+class RequestDecided(Refusal):
+    """Somebody was quicker."""
+
+    code = "request_decided"
+    text = _("This request was decided already.")
+
+
+class SecondPersonNeeded(Refusal):
+    """Money out by hand takes two of the staff."""
+
+    code = "second_person_needed"
+    text = _("You asked for this yourself. Somebody else has to agree.")
+
+
+class TooMuchByHand(Refusal):
+    """Above the limit, or more than there is."""
+
+    code = "too_much_by_hand"
+    text = _("At most %(most)s.")

@@ -75,6 +75,8 @@ class Rules:
     # The price that falls: how far it can fall, and the one refund for who paid more than later joiners made it
     ladder_least_percent: int = 60
     fares_close_hours_before: int = 24
+    # The most that two of the staff send out by hand in one go
+    by_hand_most: int = 100_000
     # Evidence is sent this long before the bank stops taking it
     evidence_hours_before: int = 48
     # The day

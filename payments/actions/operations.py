@@ -17,6 +17,7 @@ from payments.actions import calls
 from payments.gateway import words
 from payments.models import Operation, Payment
 from payments.states import OperationState
+from rally import audit
 from rally.errors import NotAllowed
 from rally.later import later
 from rally.models import User
@@ -197,6 +198,9 @@ def _finish_from_truth(operation: Operation, moved: words.ProviderTrouble, now: 
         return _postpone(operation, unknown, now)
     if found is not None:
         return _finish(operation, found, now)
+    if isinstance(moved, words.AlreadyMoved) and operation.target:
+        # On its way from one state to the next: it has not had its effect, and will say more in a moment.
+        return _postpone(operation, words.Unknown(moved.code), now, pause=QUIET, fresh_key=True)
     return _give_up(operation, moved, now)
 
 
@@ -220,9 +224,15 @@ def _give_up(operation: Operation, no: words.ProviderTrouble, now: datetime) -> 
 
 
 def _postpone(
-    operation: Operation, unknown: words.ProviderTrouble, now: datetime, *, pause: timedelta | None = None
+    operation: Operation,
+    unknown: words.ProviderTrouble,
+    now: datetime,
+    *,
+    pause: timedelta | None = None,
+    fresh_key: bool = False,
 ) -> OperationState:
-    """Nobody knows: the same key again later, a little longer each time."""
+    """Nobody knows: the same key again later, a little longer each time; a fresh one where the old one has certainly
+    had no effect and its answer is stored."""
     seconds = min(_LONGEST_PAUSE, 2.0 ** min(operation.tries, 10)) * random.uniform(0.5, 1.0)  # noqa: S311
     with transaction.atomic():
         row = _row(operation)
@@ -231,10 +241,11 @@ def _postpone(
         row.server_errors = max(row.server_errors, operation.server_errors)
         if row.tries >= MAX_TRIES:
             return _mark(row, OperationState.STUCK, error=unknown.code or unknown.message, now=now)
+        row.generation += fresh_key
         row.leased_until = None
         row.due_at = now + max(timedelta(seconds=seconds), pause or timedelta(0))
         row.error = (unknown.code or unknown.message)[:200]
-        row.save(update_fields=["leased_until", "due_at", "error", "server_errors"])
+        row.save(update_fields=["leased_until", "due_at", "error", "server_errors", "generation"])
     logger.warning("operation.unknown operation=%s kind=%s error=%s", row.id, row.kind, row.error)
     return OperationState.PENDING
 
@@ -265,6 +276,9 @@ def _mark(row: Operation, state: OperationState, *, now: datetime, error: str = 
 
 # ---- what staff may do
 
+#: How many stuck operations one press of the button starts again.
+AGAIN_AT_ONCE = 200
+
 
 @transaction.atomic
 def run_again(operation_id: UUID | str, *, now: datetime, by: User) -> Operation:
@@ -278,9 +292,31 @@ def run_again(operation_id: UUID | str, *, now: datetime, by: User) -> Operation
         raise NotAllowed
 
     if operation.state == OperationState.STUCK:
+        error = operation.error
         operation.state, operation.tries, operation.due_at = OperationState.PENDING, 0, now
         operation.save(update_fields=["state", "tries", "due_at"])
         logger.warning("operation.run_again operation=%s by=%s", operation.id, by.id)
+        audit.note(
+            by=by,
+            what="operation.run_again",
+            subject=f"operation:{operation.id}",
+            now=now,
+            kind=operation.kind,
+            error=error,
+        )
 
         later("payments.run_operation", operation_id=operation.id)
     return operation
+
+
+def run_all_again(*, now: datetime, by: User, limit: int = AGAIN_AT_ONCE) -> int:
+    """Let everything that is stuck be tried again, the oldest first, as after a long outage. Answers how many.
+
+    At most `limit` at once; those of another provider are left, they would only get stuck again. Raises `NotAllowed`.
+    """
+    if not by.is_staff:
+        raise NotAllowed
+    elsewhere = Q(payment__isnull=False) & ~Q(payment__provider=gateway.provider())
+    stuck = Operation.objects.filter(state=OperationState.STUCK).exclude(elsewhere)
+    chosen = list(stuck.order_by("created_at", "id").values_list("id", flat=True)[:limit])
+    return sum(run_again(each, now=now, by=by).state != OperationState.STUCK for each in chosen)

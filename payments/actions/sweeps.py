@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import CharField, Exists, F, OuterRef, Q, Value
+from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 
 from payments import gateway, locks
-from payments.actions import sightings, standings
+from payments.actions import rounds, sightings, standings
 from payments.gateway import words
-from payments.models import Attempt, Checkout, LedgerTransfer, Payment, Transfer
+from payments.models import Attempt, Checkout, LedgerTransfer, Payee, Payment, Transfer
 from payments.states import UNKNOWN, AttemptState, CheckoutState, PaymentState, TransferState
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,9 @@ _OLD = timedelta(minutes=10)
 
 def check_holds(*, now: datetime, limit: int = 100) -> int:
     """Look at holds whose time is over, pages that should be closed, captures without their line in the ledger and
-    payees who could not be paid; and let payments that wait take their next step. Answers how many were looked at. Outside action.
+    payees who could not be paid; and let payments that wait take their next step. Answers how many were looked at.
+
+    Each kind goes round (`rounds`), at most `limit` at a time: what cannot be seen keeps nothing else waiting. Outside action.
     """
     count = 0
     for kind, object_id in _overdue(now, limit):
@@ -33,40 +36,42 @@ def check_holds(*, now: datetime, limit: int = 100) -> int:
         except words.ProviderTrouble as trouble:
             logger.warning("sweep.not_seen kind=%s id=%s error=%s", kind, object_id, trouble)
         count += 1
-    for payment_id in _waiting(now, limit):
-        _follow(payment_id, now)
+    for payment in rounds.following("waiting", _waiting(now), limit=limit, now=now):
+        _follow(payment.id, now)
     return count
 
 
 def _overdue(now: datetime, limit: int) -> Iterator[tuple[str, str]]:
-    ours = {"payment__provider": gateway.provider()}
+    for attempt in rounds.following("overdue:attempts", _overdue_attempts(now), limit=limit, now=now):
+        yield "payment_intent", attempt.intent
+    closed = Checkout.objects.filter(
+        state=CheckoutState.OPEN, expires_at__lte=now, payment__provider=gateway.provider()
+    )
+    for checkout in rounds.following("overdue:pages", closed, limit=limit, now=now):
+        yield "checkout.session", checkout.session
+    # News of payees' own accounts is pushed, and not part of our feed.
+    unpaid = Transfer.objects.filter(payee=OuterRef("id"), state=TransferState.PENDING, due_at__lte=now)
+    payees = Payee.objects.filter(Exists(unpaid), can_be_paid=False, provider=gateway.provider())
+    for payee in rounds.following("overdue:payees", payees.exclude(account=""), limit=limit, now=now):
+        yield "account", payee.account
+
+
+def _overdue_attempts(now: datetime) -> QuerySet[Attempt]:
     lapsed = Q(state=AttemptState.HELD, capture_before__lte=now)
     unbooked = Q(state=AttemptState.CAPTURED, booked=False)
     key = Concat(Value("capture:"), Cast(OuterRef("id"), CharField()))
-    attempts = Attempt.objects.filter(~Q(intent=""), **ours).annotate(
+    attempts = Attempt.objects.filter(~Q(intent=""), payment__provider=gateway.provider()).annotate(
         booked=Exists(LedgerTransfer.objects.filter(event_key=key))
     )
-    for intent in attempts.filter(lapsed | unbooked).values_list("intent", flat=True)[:limit]:
-        yield "payment_intent", intent
-    closed = Checkout.objects.filter(state=CheckoutState.OPEN, expires_at__lte=now, **ours)
-    for session in closed.values_list("session", flat=True)[:limit]:
-        yield "checkout.session", session
-    # News of payees' own accounts is pushed, and not part of our feed.
-    waiting = Transfer.objects.filter(
-        state=TransferState.PENDING, due_at__lte=now, payee__can_be_paid=False, **ours
-    )
-    accounts = waiting.exclude(payee__account="").order_by().values_list("payee__account", flat=True)
-    for account in accounts.distinct()[:limit]:
-        yield "account", account
+    return attempts.filter(lapsed | unbooked)
 
 
-def _waiting(now: datetime, limit: int) -> list[object]:
+def _waiting(now: datetime) -> QuerySet[Payment]:
     """Payments in the middle of something for long; and holds that the payment does not know of."""
     stale = Q(state__in=UNKNOWN) | Q(state=PaymentState.HELD, hold_expires_at__lte=F("changed_at"))
-    found = Payment.objects.filter(stale, changed_at__lte=now - _OLD, provider=gateway.provider())
-    return list(found.values_list("id", flat=True)[:limit])
+    return Payment.objects.filter(stale, changed_at__lte=now - _OLD, provider=gateway.provider())
 
 
 @transaction.atomic
-def _follow(payment_id: object, now: datetime) -> None:
-    standings.follow(locks.locked_payment(payment_id), now=now)  # type: ignore[arg-type]
+def _follow(payment_id: UUID, now: datetime) -> None:
+    standings.follow(locks.locked_payment(payment_id), now=now)

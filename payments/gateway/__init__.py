@@ -212,6 +212,11 @@ def update_dispute(dispute_id: str, evidence: dict[str, str], *, submit: bool, k
     return reading.dispute(ask(lambda v1: v1.disputes.update(dispute_id, asked, _key(key))))
 
 
+def close_dispute(dispute_id: str, *, key: str) -> words.DisputeSeen:
+    """Accept that the payer is right: the money stays with them. Raises `Refused` when the bank has decided already."""
+    return reading.dispute(ask(lambda v1: v1.disputes.close(dispute_id, {}, _key(key))))
+
+
 # ---- money of payees
 
 

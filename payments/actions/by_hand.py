@@ -1,0 +1,81 @@
+"""The ledger rows of what staff decide about payees: debts that are theirs, money that no trip says, debts given up.
+
+Each posts once, however often it is called, inside the transaction of the decision with the payee or the payment locked.
+They carry the payee and no payment: what one payment was worth does not change by them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from payments.models import Account, LedgerTransfer, Payee
+
+
+def blame_key(dispute: str) -> str:
+    """The event in which a payee was charged with a lost dispute (provider id)."""
+    return f"dispute_blamed:{dispute}"
+
+
+def blamed(payee: Payee, *, dispute: str, amount: int, currency: str, group: str, now: datetime) -> None:
+    """A dispute was lost by the fault of the payee: they owe what it cost."""
+    _post(
+        blame_key(dispute),
+        Account.OPERATOR_RECEIVABLE,
+        Account.LOSS_DISPUTE,
+        amount,
+        payee=payee,
+        currency=currency,
+        group=group,
+        now=now,
+    )
+
+
+def owed(payee: Payee, *, request_id: UUID, amount: int, currency: str, now: datetime) -> None:
+    """A payee shall have money that no trip says. It is a cost of ours."""
+    _post(
+        f"by_hand:{request_id}",
+        Account.GOODWILL,
+        Account.OPERATOR_PAYABLE,
+        amount,
+        payee=payee,
+        currency=currency,
+        now=now,
+    )
+
+
+def written_off(payee: Payee, *, request_id: UUID, amount: int, currency: str, now: datetime) -> None:
+    """What a payee owes us is given up."""
+    _post(
+        f"by_hand:{request_id}",
+        Account.LOSS_PAYMENT,
+        Account.OPERATOR_RECEIVABLE,
+        amount,
+        payee=payee,
+        currency=currency,
+        now=now,
+    )
+
+
+def _post(
+    event_key: str,
+    debit: Account,
+    credit: Account,
+    amount: int,
+    *,
+    payee: Payee,
+    currency: str,
+    now: datetime,
+    group: str = "",
+) -> None:
+    row = LedgerTransfer(
+        event_key=event_key,
+        debit=debit,
+        credit=credit,
+        amount_minor=amount,
+        currency=currency,
+        payee=payee,
+        group=group,
+        occurred_at=now,
+    )
+    LedgerTransfer.objects.bulk_create([row], ignore_conflicts=True)  # the same decision again

@@ -1,0 +1,325 @@
+"""Complaints of payers at their banks: what was seen of them, what we lay before the bank, and who bears what is lost.
+
+A dispute freezes what its payment would send on (`queries.disputed`). Evidence is put together by the app above, which
+hears of each dispute by the signal `dispute_opened`; staff may add words and send it, and what nobody sent goes by
+itself shortly before the bank stops taking it.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from payments import gateway, locks, signals
+from payments.actions import by_hand, journal, ledger, rounds
+from payments.errors import DisputeClosed, NobodyToBlame, NoEvidence
+from payments.gateway import words
+from payments.models import Account, Attempt, Dispute, LedgerTransfer, Operation, Payee, Payment
+from payments.states import DISPUTE, DisputeState, OperationState
+from rally import audit, rules
+from rally import journal as changes
+from rally.errors import BadInput, NotAllowed
+from rally.models import User
+
+logger = logging.getLogger(__name__)
+
+#: What the provider takes as text, by its names; the longest of each and of all together.
+TEXTS = (
+    "access_activity_log", "billing_address", "cancellation_policy_disclosure", "cancellation_rebuttal",
+    "customer_email_address", "customer_name", "duplicate_charge_explanation", "duplicate_charge_id",
+    "product_description", "refund_policy_disclosure", "refund_refusal_explanation", "service_date", "uncategorized_text",
+)  # fmt: skip
+LONGEST_TEXT, LONGEST_EVIDENCE = 20_000, 150_000
+#: Where the words of staff stand; whatever is put together leaves them alone.
+WORDS = "uncategorized_text"
+_ANSWERS = (Operation.Kind.EVIDENCE, Operation.Kind.ACCEPT)
+
+
+# ---- what was seen
+
+
+@transaction.atomic
+def take_over(seen: words.DisputeSeen, *, now: datetime) -> Payment | None:
+    """Write down what a dispute took, gave back, and where it stands. None when the charge is not ours.
+
+    Old and repeated sightings are harmless: lines are booked once, and what has ended does not begin again.
+    """
+    attempt = Attempt.objects.filter(intent=seen.intent).first()
+    if attempt is None:
+        return None
+    payment = locks.locked_payment(attempt.payment_id)
+    _book(payment, seen, now)
+    _keep(payment, attempt, seen, now)
+    return payment
+
+
+def _book(payment: Payment, seen: words.DisputeSeen, now: datetime) -> None:
+    for line in seen.bookings:
+        book = ledger.disputed if line.amount < 0 else ledger.dispute_won
+        fee = line.fee if line.amount < 0 else -line.fee
+        book(payment, amount=abs(line.amount), fee=fee, transaction=line.id, now=now)
+    if seen.status == "lost":
+        amount = -sum(line.amount for line in seen.bookings)
+        ledger.dispute_lost(payment, dispute=seen.id, amount=amount, now=now)
+
+
+def _keep(payment: Payment, attempt: Attempt, seen: words.DisputeSeen, now: datetime) -> None:
+    """The row of a dispute, brought to where it stands. News of a new one is told once this is committed."""
+    row = Dispute.objects.filter(dispute=seen.id).first()
+    fresh = row is None
+    if row is None:
+        row = Dispute.objects.create(
+            payment=payment,
+            attempt=attempt,
+            dispute=seen.id,
+            reason=seen.reason[:60],
+            amount_minor=seen.amount,
+            currency=payment.currency,
+            opened_at=now,
+        )
+        changes.begin(row, DISPUTE, now=now, by=None, why=row.reason)
+    if row.open:
+        row.reason, row.amount_minor = seen.reason[:60], seen.amount
+        row.refundable, row.respond_by = seen.refundable, seen.answer_by
+        row.submitted_at = row.submitted_at or (now if seen.answers else None)
+        row.save(update_fields=["reason", "amount_minor", "refundable", "respond_by", "submitted_at"])
+        _move(row, _stands(seen), now)
+    if fresh and row.open:
+        logger.error("dispute.opened dispute=%s payment=%s", row.id, payment.id)
+        announce(row)
+
+
+def _stands(seen: words.DisputeSeen) -> DisputeState:
+    if seen.status != "open":
+        return DisputeState(seen.status)
+    return DisputeState.NEEDS_RESPONSE if seen.answerable else DisputeState.UNDER_REVIEW
+
+
+def _move(row: Dispute, to: DisputeState, now: datetime) -> None:
+    if row.state == to:
+        return
+    row.ended_at = now if to in (DisputeState.WON, DisputeState.LOST) else None
+    changes.move(row, DISPUTE, to, now=now, by=None, also=("ended_at",))
+
+
+def announce(row: Dispute) -> None:
+    """Tell the app above, once this is committed, that evidence is wanted."""
+    dispute_id = row.id
+
+    def send() -> None:
+        for receiver, answer in signals.dispute_opened.send_robust(sender=Dispute, dispute_id=dispute_id):
+            if isinstance(answer, Exception):
+                logger.error("dispute_opened.failed receiver=%r", receiver, exc_info=answer)
+
+    transaction.on_commit(send)
+
+
+# ---- evidence
+
+
+@transaction.atomic
+def put_together(*, dispute_id: UUID, evidence: dict[str, str], advice: str, now: datetime) -> Dispute:  # noqa: ARG001 - told, as all actions are
+    """Keep the evidence that the app above knows of; with `advice` why the payer is right by our own books.
+
+    Texts by the provider's names (`TEXTS`), cut to what it takes; the words of staff stay. Twice: the later one counts,
+    until it is sent. Raises `ValueError` for another name.
+    """
+    row = _locked(dispute_id)
+    unknown = evidence.keys() - set(TEXTS)
+    if unknown:
+        raise ValueError(f"The provider knows no {sorted(unknown)}.")
+    if not _awaits(row):
+        return row
+
+    own = {WORDS: row.evidence[WORDS]} if row.evidence.get(WORDS) else {}
+    row.evidence = _fitting({**{name: text for name, text in evidence.items() if text}, **own})
+    row.advice = advice[:200]
+    row.save(update_fields=["evidence", "advice"])
+    return row
+
+
+def _fitting(evidence: dict[str, str]) -> dict[str, str]:
+    """Each text and all together within what the provider takes; the longest ones give way."""
+    cut = {name: text[:LONGEST_TEXT] for name, text in evidence.items()}
+    for name in sorted(cut, key=lambda each: len(cut[each]), reverse=True):
+        over = sum(map(len, cut.values())) - LONGEST_EVIDENCE
+        if over <= 0:
+            break
+        cut[name] = cut[name][: max(1, len(cut[name]) - over)]
+    return cut
+
+
+@transaction.atomic
+def add_words(*, dispute_id: UUID, text: str, now: datetime, by: User) -> Dispute:
+    """Put the words of staff beside the evidence; the last ones count. Twice the same: the same.
+
+    Raises `NotAllowed`, `DisputeClosed` once it was sent or decided, `BadInput` for more than the bank takes.
+    """
+    row = _locked(dispute_id)
+
+    _check_staff(by)
+    if not _awaits(row):
+        raise DisputeClosed
+    said = text.strip()
+    if len(said) > LONGEST_TEXT:
+        raise BadInput(f"At most {LONGEST_TEXT:,} characters, please.", field="text")
+
+    row.evidence = _fitting({**row.evidence, WORDS: said})
+    if not said:
+        del row.evidence[WORDS]
+    row.save(update_fields=["evidence"])
+    audit.note(by=by, what="dispute.add_words", subject=f"dispute:{row.id}", now=now, length=len(said))
+    return row
+
+
+@transaction.atomic
+def submit(*, dispute_id: UUID, now: datetime, by: User | None) -> Operation:
+    """Lay the evidence before the bank, for good: banks take one answer. Twice is once.
+
+    Raises `NotAllowed` for people who are not staff, `DisputeClosed`, `NoEvidence`.
+    """
+    row = _locked(dispute_id)
+
+    if by is not None:
+        _check_staff(by)
+    sent = _answered(row).filter(kind=Operation.Kind.EVIDENCE).first()
+    if sent is not None:
+        return sent
+    if not _awaits(row):
+        raise DisputeClosed
+    if not row.evidence:
+        raise NoEvidence
+
+    if by is not None:
+        audit.note(
+            by=by, what="dispute.submit", subject=f"dispute:{row.id}", now=now, amount=row.amount_minor
+        )
+    return _ask(row, Operation.Kind.EVIDENCE, {"evidence": dict(row.evidence)}, now)
+
+
+@transaction.atomic
+def accept(*, dispute_id: UUID, why: str, now: datetime, by: User) -> Operation:
+    """Tell the bank that the payer is right: the money stays with them. Twice is once.
+
+    Raises `NotAllowed` for people who are not staff, `DisputeClosed`.
+    """
+    row = _locked(dispute_id)
+
+    _check_staff(by)
+    told = _answered(row).filter(kind=Operation.Kind.ACCEPT).first()
+    if told is not None:
+        return told
+    if not _awaits(row):
+        raise DisputeClosed
+
+    audit.note(
+        by=by, what="dispute.accept", subject=f"dispute:{row.id}", now=now, why=why, amount=row.amount_minor
+    )
+    return _ask(row, Operation.Kind.ACCEPT, {}, now)
+
+
+@transaction.atomic
+def blame(*, dispute_id: UUID, why: str, now: datetime, by: User) -> Payee:
+    """A dispute was lost by the fault of whoever was paid for it: what it cost is owed by them. Twice is once.
+
+    The loss stays with the payment, which must not be refunded once more; the debt is the payee's as a whole, so that it
+    can be kept from what they earn next. Raises `NotAllowed`, `NobodyToBlame`.
+    """
+    row = _locked(dispute_id)
+
+    _check_staff(by)
+    earned = LedgerTransfer.objects.filter(
+        event_key=f"earned:{row.payment_id}", credit=Account.OPERATOR_PAYABLE, payee__isnull=False
+    )
+    share = earned.select_related("payee").first()
+    lost = LedgerTransfer.objects.filter(event_key=f"dispute_lost:{row.dispute}").first()
+    if row.state != DisputeState.LOST or share is None or share.payee is None or lost is None:
+        raise NobodyToBlame
+    payee = locks.locked_payee(share.payee.id)
+    if LedgerTransfer.objects.filter(event_key=by_hand.blame_key(row.dispute)).exists():
+        return payee
+
+    by_hand.blamed(
+        payee,
+        dispute=row.dispute,
+        amount=lost.amount_minor,
+        currency=row.currency,
+        group=row.payment.group,
+        now=now,
+    )
+    audit.note(
+        by=by, what="dispute.blame", subject=f"dispute:{row.id}", now=now, why=why, amount=lost.amount_minor
+    )
+    return payee
+
+
+# ---- by itself
+
+
+def send_due(*, now: datetime, limit: int = 50) -> int:
+    """Send what nobody sent, `evidence_hours_before` the bank stops taking it. Answers how many were sent.
+
+    What our own books say the payer is right about is never contested by itself: that is for a person, who is told.
+    Disputes without evidence are told to the app above once more. Harmless to repeat.
+    """
+    before = now + timedelta(hours=rules.current().evidence_hours_before)
+    waiting = _unanswered()
+    for row in rounds.following("evidence", waiting.filter(evidence={}), limit=limit, now=now):
+        announce(row)
+    due = waiting.filter(respond_by__lte=before, advice="").exclude(evidence={}).order_by("respond_by", "id")
+    return sum(_send(each, now) for each in due.values_list("id", flat=True)[:limit])
+
+
+def _send(dispute_id: UUID, now: datetime) -> bool:
+    try:
+        submit(dispute_id=dispute_id, now=now, by=None)
+    except (DisputeClosed, NoEvidence):
+        return False  # somebody was quicker
+    return True
+
+
+def _unanswered() -> QuerySet[Dispute]:
+    """Disputes that wait for us and about which we have asked nothing yet, not even in vain: that is for a person."""
+    asked = Operation.objects.filter(kind__in=_ANSWERS, subject=OuterRef("id"))
+    return Dispute.objects.filter(
+        ~Exists(asked),
+        state=DisputeState.NEEDS_RESPONSE,
+        submitted_at=None,
+        payment__provider=gateway.provider(),
+    )
+
+
+# ---- inside
+
+
+def _locked(dispute_id: UUID) -> Dispute:
+    """The dispute with its payment held: the answer of the bank and a wish of staff would cross."""
+    locks.locked_payment(Dispute.objects.values_list("payment_id", flat=True).get(id=dispute_id))
+    return Dispute.objects.select_related("payment").get(id=dispute_id)
+
+
+def _check_staff(by: User) -> None:
+    if not by.is_staff:
+        raise NotAllowed
+
+
+def _answered(row: Dispute) -> QuerySet[Operation]:
+    """What we have asked of the bank, unless it was a clear no."""
+    asked = Operation.objects.filter(kind__in=_ANSWERS, subject=row.id)
+    return asked.exclude(state=OperationState.FAILED)
+
+
+def _awaits(row: Dispute) -> bool:
+    """The bank waits for our answer, and none is on its way."""
+    waits = row.state == DisputeState.NEEDS_RESPONSE and row.submitted_at is None
+    return waits and not _answered(row).exists()
+
+
+def _ask(row: Dispute, kind: Operation.Kind, params: dict[str, object], now: datetime) -> Operation:
+    return journal.write(
+        kind=kind, subject=row.id, payment=row.payment, target=row.dispute, params=params, now=now
+    )
