@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 _RETRIES = (1, 5, 15, 60, 240)  # minutes; then failed, for staff to see
 _DOUBTFUL_AFTER = timedelta(minutes=10)
+#: What `dropping` holds back, in this process.
+_unheard: list[Callable[[Notice], bool]] = []
 
 
 def put(
@@ -56,7 +60,7 @@ def due(now: datetime, limit: int = 200) -> list[Any]:
 
 
 def deliver(notice_id: Any, now: datetime) -> None:
-    """Send one notice. Two workers, or one that repeats itself, send it once.
+    """Send one notice, or drop it while `dropping` says so. Two workers, or one that repeats itself, send it once.
 
     The claim is committed before the mail server is asked: whoever dies in between leaves a notice in `sending`,
     which `doubt_stuck` turns into `doubtful` for a person to judge. Twice would be worse than a question.
@@ -70,6 +74,10 @@ def deliver(notice_id: Any, now: datetime) -> None:
         )
         if notice is None:
             return
+        if any(nobody_hears(notice) for nobody_hears in _unheard):
+            notice.state = NoticeState.DROPPED
+            notice.save(update_fields=["state"])
+            return
         notice.state, notice.claimed_at, notice.tries = NoticeState.SENDING, now, notice.tries + 1
         notice.save(update_fields=["state", "claimed_at", "tries"])
 
@@ -79,6 +87,16 @@ def deliver(notice_id: Any, now: datetime) -> None:
         _put_back(notice, error, now)
     else:
         Notice.objects.filter(id=notice.id).update(state=NoticeState.SENT, sent_at=now, error="")
+
+
+@contextmanager
+def dropping(nobody_hears: Callable[[Notice], bool]) -> Iterator[None]:
+    """While this lasts, this process drops the notices of which `nobody_hears` is true instead of sending them."""
+    _unheard.append(nobody_hears)
+    try:
+        yield
+    finally:
+        _unheard.remove(nobody_hears)
 
 
 def message(notice: Notice) -> EmailMultiAlternatives:

@@ -42,12 +42,15 @@ _WORK = tuple(name for name in moving.DUE_WORK if name not in {"payments.poll_ev
 
 
 def load(*, say: Say) -> None:
-    """Fill the demo. Where the schedule is loaded and has games ahead, nothing is done.
+    """Fill the demo. Where that was done to its end and games lie ahead, nothing is done.
 
-    Once it is over, its games are moved on and new trips gather to them; what has been stays.
+    Once the schedule is over, its games are moved on and new trips gather to them; what has been stays. A second filling
+    that was interrupted goes on with the games that nobody travels to yet; after a first one the launcher starts from nothing.
     """
     now = clock.now()
-    if not schedule.is_over(now):
+    if rules.current().provider_calls_per_second == _AT_ONCE:
+        _set_pace(rules.DEFAULTS.provider_calls_per_second)  # whoever had lifted it was killed
+    if schedule.is_played() and not schedule.is_over(now):
         return
     first_time = not Trip.objects.exists()
     people = cast.ensure()
@@ -66,6 +69,7 @@ def load(*, say: Say) -> None:
         else:
             scenes = [scene for scene in SCENES if scene.end in _LATER]
             _play(scenes, now=now, people=people, fellows=fellows, companies=fleet.ensure(now=now), say=say)
+    schedule.played(weeks)
     say(_summary())
 
 
@@ -81,11 +85,14 @@ def _play(
     """Play all scenes together, deed by deed in the order of time; what falls due in between is done in between."""
     stage: list[tuple[datetime, int, int, Cue, Performance]] = []
     taken: set[Any] = set()
+    played = set(Trip.objects.filter(event__starts_at__gt=now).values_list("event_id", flat=True))
     for place, scene in enumerate(scenes):
         event = _event_for(scene, now, taken)
         if event is None:
             continue
         taken.add(event.id)
+        if event.id in played:
+            continue
         performance = Performance(
             scene=scene,
             event=event,
@@ -148,25 +155,22 @@ def _riders(fellows: list[User], place: int) -> Iterator[User]:
 @contextmanager
 def _in_place() -> Iterator[None]:
     """Do background work at once and here, mails to made-up riders left out, and the provider's pace lifted."""
-    eager, deliver = current_app.conf.task_always_eager, outbox.deliver
-    pace = rules.current().provider_calls_per_second
-
-    def only_to_the_cast(notice_id: Any, now: datetime) -> None:
-        if not _to_fellows().filter(id=notice_id).update(state=NoticeState.DROPPED):
-            deliver(notice_id, now)
-
+    eager, pace = current_app.conf.task_always_eager, rules.current().provider_calls_per_second
     current_app.conf.task_always_eager = True
     logging.getLogger("celery.app.trace").setLevel(
         logging.WARNING
     )  # a line for each of ten thousand small tasks
-    outbox.deliver = only_to_the_cast
-    rules.change("provider_calls_per_second", _AT_ONCE, now=clock.now(), by=None)
+    _set_pace(_AT_ONCE)
     try:
-        yield
+        with outbox.dropping(lambda notice: cast.is_fellow(notice.recipient.email)):
+            yield
     finally:
         current_app.conf.task_always_eager = eager
-        outbox.deliver = deliver
-        rules.change("provider_calls_per_second", pace, now=clock.now(), by=None)
+        _set_pace(pace)
+
+
+def _set_pace(calls_per_second: int) -> None:
+    rules.change("provider_calls_per_second", calls_per_second, now=clock.now(), by=None)
 
 
 def _forget_the_noise(now: datetime) -> None:

@@ -129,6 +129,10 @@ def run(argv: list[str]) -> int:
             servers.forget(state)
             _forget_rest(state)
             say("Everything of the last demo is deleted.")
+        elif _Done(state / "demo.json").broke_off():
+            servers.forget(state)
+            _forget_rest(state)
+            say("The last start ended before the market was filled, so it begins again.")
         lease = servers.start(state, mode="demo")
         say("PostgreSQL and Valkey are running.")
         _bring_up(state, port, lease.addresses, running)
@@ -409,6 +413,10 @@ class _Done:
 
     def fits(self, what: str, fingerprint: str) -> bool:
         return self._seen.get(what) == fingerprint
+
+    def broke_off(self) -> bool:
+        """The tables were made and never filled to the end. Nobody has been let in by then, so nothing is lost with them."""
+        return "tables" in self._seen and "market" not in self._seen
 
     def note(self, what: str, fingerprint: str) -> None:
         self._seen[what] = fingerprint

@@ -126,3 +126,15 @@ def test_two_workers_send_once(ana: User, now: datetime, templates: None) -> Non
     for thread in threads:
         thread.join()
     assert len(mail.outbox) == 1
+
+
+def test_what_nobody_hears_is_dropped_instead(ana: User, ben: User, now: datetime, templates: None) -> None:
+    with outbox.dropping(lambda notice: notice.recipient == ana):
+        for notice in (hello(ana, now), hello(ben, now)):
+            outbox.deliver(notice.id, now)
+    late = outbox.put(to=ana, kind="test.hello", subject="later", facts={"seats": 1}, now=now)
+    outbox.deliver(late.id, now)
+
+    states = Notice.objects.order_by("recipient__email", "subject").values_list("state", flat=True)
+    assert list(states) == [NoticeState.SENT, NoticeState.DROPPED, NoticeState.SENT]
+    assert [each.to for each in mail.outbox] == [[ben.email], [ana.email]]

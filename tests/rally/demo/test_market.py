@@ -15,7 +15,8 @@ from payments.models import Payment, Transfer
 from payments.queries import check_ledger
 from rally import clock as time
 from rally import rules
-from rally.demo import cast, clock, market, tour
+from rally.demo import cast, clock, market, schedule, tour
+from rally.demo.scenes import End
 from rally.models import Notice, User
 from trips.models import Pledge, Trip
 
@@ -85,6 +86,38 @@ def test_dee_is_waited_for_and_then_helped_out(world_of_dee: Run) -> None:
     run.refresh_from_db()
     assert run.state == "completed"
     assert any("is back" in line for line in news)
+
+
+def test_a_second_filling_that_was_interrupted_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        market, "SCENES", [scene for scene in market.SCENES if scene.end is End.GATHERING][:5]
+    )
+    market.load(say=lambda _line: None)
+    before = set(Trip.objects.values_list("code", flat=True))
+    time.move(timedelta(days=120))  # the season is over
+
+    class Killed(BaseException):
+        """No good-byes."""
+
+    def says(line: str) -> None:
+        if line.startswith("Riders join"):
+            raise Killed
+
+    with pytest.raises(Killed):
+        market.load(say=says)
+    rules.change(
+        "provider_calls_per_second", market._AT_ONCE, now=time.now(), by=None
+    )  # as after a real kill
+    assert not schedule.is_played()
+    market.load(say=lambda _line: None)
+
+    assert schedule.is_played()
+    assert rules.current().provider_calls_per_second == rules.DEFAULTS.provider_calls_per_second
+    again = list(Trip.objects.exclude(code__in=before).values_list("event", flat=True))
+    assert len(set(again)) == len(again) >= 4 < len(before)
+    count = Pledge.objects.count()
+    market.load(say=lambda _line: None)
+    assert Pledge.objects.count() == count
 
 
 @pytest.fixture

@@ -202,6 +202,18 @@ class TestPort:
         assert taken < demo._choose_port(None) < taken + 50
 
 
+def test_a_first_start_that_broke_off_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "demo.json"
+    assert not demo._Done(path).broke_off()
+
+    demo._Done(path).note("tables", "1")
+    assert demo._Done(path).broke_off()
+
+    demo._Done(path).note("market", "1")
+    demo._Done(path).note("tables", "2")  # new tables under a market that stands
+    assert not demo._Done(path).broke_off()
+
+
 class TestChild:
     @pytest.fixture
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
