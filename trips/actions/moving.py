@@ -21,6 +21,7 @@ from trips.states import ALIVE, OCCUPYING, PledgeState, TripState
 #: A trip that nobody's money is behind moves along with its event so far, within one day there.
 _MOST = timedelta(hours=3)
 _TIMES = ("departs_at", "arrives_at", "leaves_at", "returns_at")
+_TIMES_OF_A_STOP = ("departs_at", "returns_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,12 @@ def _follow(trip_id: Any, by: timedelta | None, now: datetime) -> str:
 
     moves = by is not None and _may_move(trip, by, now)
     if by is not None and moves:
-        stops = list(trip.stops.all())
-        for row, names in ((trip, _TIMES), *((stop, ("departs_at", "returns_at")) for stop in stops)):
-            _move(row, names, by)
+        _move(trip, _TIMES, by)
         trip.save(update_fields=_TIMES)
-        Stop.objects.bulk_update(stops, ["departs_at", "returns_at"])
+        stops = list(trip.stops.all())
+        for stop in stops:
+            _move(stop, _TIMES_OF_A_STOP, by)
+        Stop.objects.bulk_update(stops, _TIMES_OF_A_STOP)
 
     tell = notices.times_moved if moves else notices.event_moved
     for pledge in locked_pledges(trip, OCCUPYING):
