@@ -76,6 +76,8 @@ def walk(till: Till) -> None:
     dispute = runtime.current().open_dispute(till.paid().charge)["id"]
     gateway.update_dispute(dispute, {"customer_name": "Ana"}, submit=True, key=key())
     gateway.dispute(dispute)
+    gateway.close_dispute(runtime.current().open_dispute(till.paid().charge)["id"], key=key())
+    till.paid()
     till.pause(3 * 24 * 3600)
     made = till.v1.payouts.create({"amount": 100, "currency": "usd"})
     gateway.payout(made.id)

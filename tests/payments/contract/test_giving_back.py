@@ -117,3 +117,10 @@ def test_evidence_is_staged_then_sent_and_decides(till: Till, text: str, end: st
     assert sum(line.amount for line in decided.bookings) == (0 if end == "won" else -4200)
     with pytest.raises(words.Refused):
         gateway.update_dispute(dispute, {"customer_name": "Bo"}, submit=True, key=till.key())
+
+
+def test_a_dispute_that_is_accepted_is_lost(till: Till) -> None:
+    _, dispute = disputed(till)
+    assert gateway.close_dispute(dispute, key=till.key()).status == "lost"
+    with pytest.raises(words.Refused):
+        gateway.close_dispute(dispute, key=till.key())
