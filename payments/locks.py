@@ -37,15 +37,25 @@ def locked_wallet(user_id: UUID | str, currency: str) -> Wallet:
     return Wallet.objects.select_for_update().get(user_id=user_id, currency=currency)
 
 
+def free_wallet(user_id: UUID | str, currency: str) -> Wallet | None:
+    """The wallet, held until this transaction ends, unless somebody else holds it now: for whoever holds others already."""
+    rows = Wallet.objects.select_for_update(skip_locked=True)
+    return rows.filter(user_id=user_id, currency=currency).first()
+
+
+def locked_payees(payee_ids: Iterable[UUID]) -> list[Payee]:
+    """These payees, locked in the order of their keys. Payments are locked before them."""
+    return list(Payee.objects.select_for_update().filter(id__in=list(payee_ids)).order_by("id"))
+
+
 def locked_transfer(transfer_id: UUID | str) -> Transfer:
-    """The transfer with its payee and payment; what it belongs to is held: its payment, or without one its payee.
+    """The transfer with its payee and payment; what it belongs to is held: its payment if it has one, and its payee.
 
     A refund takes its part from what was not sent yet, and what a payee owes is kept from what is sent: neither may
-    happen while the transfer is being sent.
+    happen while the transfer is being sent, and two transfers must not keep the same debt.
     """
     found = Transfer.objects.get(id=transfer_id)
-    if found.payment_id is None:
-        locked_payee(found.payee_id)
-    else:
+    if found.payment_id is not None:
         locked_payment(found.payment_id)
+    locked_payee(found.payee_id)
     return Transfer.objects.select_related("payee", "payment").get(id=transfer_id)

@@ -60,9 +60,10 @@ def _next_step(
 
     _check_open(payment, mode)
 
-    amount = payment.amount_minor
-    if mode == Checkout.Mode.CHARGE and payment.to_take_minor is not None:
-        amount = payment.to_take_minor
+    # Only the card's part: what credit and a promotion pay is set aside already.
+    amount = payment.amount_minor - payment.covered_minor
+    if mode == Checkout.Mode.CHARGE:
+        amount = payment.owed_by_card
     current = payment.checkouts.filter(state__in=[CheckoutState.OPENING, CheckoutState.OPEN]).first()
     if current is not None and current.state == CheckoutState.OPENING:
         return Operation.objects.get(kind=Operation.Kind.CHECKOUT, subject=current.id)

@@ -1,6 +1,7 @@
 """What the app above can wish for a payment: hold it, take it, let it go, give it back.
 
-Each action writes the wish and journals what has to be asked of the provider; a worker asks. The outcome is told by
+Amounts are whole: what the payer's credit and a promotion pay of them (`contributions`) is no matter of the app above; a
+card is asked for the rest. Each action writes the wish and journals what has to be asked of the provider; a worker asks. The outcome is told by
 `payment_changed`.
 """
 
@@ -12,10 +13,13 @@ from uuid import UUID
 from django.db import transaction
 
 from payments import gateway, locks
-from payments.actions import bearers, journal, ledger, standings
+from payments.actions import bearers, contributions, journal, ledger, standings
 from payments.errors import DisputeOpen, NothingToRefund, PaymentClosed
-from payments.models import Account, Operation, Payment, Refund
+from payments.models import Account, Attempt, Operation, Payment, Refund
+from payments.queries import refund_pays_twice
+from payments.queries.parts import Saving
 from payments.states import PAYMENT, REFUND, AttemptState, CheckoutState, PaymentState, RefundState
+from rally import audit
 from rally import journal as changes
 from rally.models import User
 from rally.money import Money
@@ -26,9 +30,22 @@ RETRY_HELPS = {"insufficient_funds", "try_again_later", "processing_error", "iss
 
 @transaction.atomic
 def open(  # noqa: A001 - the word of the trade; read as payments.open(…)
-    *, payer: User, reference: str, group: str, description: str, amount: Money, now: datetime
+    *,
+    payer: User,
+    reference: str,
+    group: str,
+    description: str,
+    amount: Money,
+    now: datetime,
+    saving: Saving | None = None,
+    use_credit: bool = False,
 ) -> Payment:
-    """The payment for one thing; the one that is there if it was opened before, whatever its amount."""
+    """The payment for one thing; the one that is there if it was opened before, whatever its amount.
+
+    What a promotion saves, and with `use_credit` what the payer has to their credit, is set aside for it at once, as far
+    as a card still has `rules.least_by_card` to pay. With credit the payer's wallet stays locked until the transaction
+    ends; no other lock is taken after it.
+    """
     payment, fresh = Payment.objects.get_or_create(
         reference=reference,
         defaults={
@@ -44,6 +61,8 @@ def open(  # noqa: A001 - the word of the trade; read as payments.open(…)
     )
     if fresh:
         changes.begin(payment, PAYMENT, now=now, by=payer)
+        if saving is not None or use_credit:
+            contributions.set_aside(payment, saving=saving, use_credit=use_credit, now=now)
     return payment
 
 
@@ -51,8 +70,8 @@ def open(  # noqa: A001 - the word of the trade; read as payments.open(…)
 def change_amount(*, payment_id: UUID, amount: Money, now: datetime) -> None:
     """What may be taken at most, from now on. Closes an open page, so that the next one asks for the right amount.
 
-    Before anything is held or taken, up or down; while a hold is there only down (less is captured later). Raises
-    `PaymentClosed` otherwise. Twice the same: the same.
+    Before anything is held or taken, up or down; while a hold is there only down (less is captured later). What credit
+    and a promotion pay is made to fit. Raises `PaymentClosed` otherwise. Twice the same: the same.
     """
     payment = locks.locked_payment(payment_id)
 
@@ -64,15 +83,16 @@ def change_amount(*, payment_id: UUID, amount: Money, now: datetime) -> None:
     if not (free or down) or amount.minor <= 0:
         raise PaymentClosed
 
+    contributions.fit(payment, whole=amount, may_grow=True, now=now)
     payment.amount_minor, payment.to_take_minor = amount.minor, None
-    payment.save(update_fields=["amount_minor", "to_take_minor"])
+    payment.save(update_fields=["amount_minor", "covered_minor", "to_take_minor"])
     for checkout in payment.checkouts.filter(state=CheckoutState.OPEN):
         standings.close_page(checkout, payment=payment, now=now)
 
 
 @transaction.atomic
 def authorize(*, payment_id: UUID, amount: Money, now: datetime) -> None:
-    """Ask the bank to hold exactly `amount` on the saved card, without the payer.
+    """Ask the bank to hold exactly the card's part of `amount` on the saved card, without the payer.
 
     Nothing to do when it is being asked, when enough is held already, or when the card was refused and asking again
     would not help (`may_retry`): the payment stays `declined` and the payer must act. After three failed tries a card
@@ -83,7 +103,7 @@ def authorize(*, payment_id: UUID, amount: Money, now: datetime) -> None:
     _same_currency(payment, amount)
     if payment.state == PaymentState.AUTHORIZING:
         return
-    if payment.state == PaymentState.HELD and _held_amount(payment) >= amount.minor:
+    if payment.state == PaymentState.HELD and _held_amount(payment) >= amount.minor - payment.covered_minor:
         return
     askable = payment.state in (PaymentState.CARD_SAVED, PaymentState.DECLINED)
     if not askable or not payment.card or not 0 < amount.minor <= payment.amount_minor:
@@ -93,13 +113,14 @@ def authorize(*, payment_id: UUID, amount: Money, now: datetime) -> None:
 
     for checkout in payment.checkouts.filter(state=CheckoutState.OPEN):
         standings.close_page(checkout, payment=payment, now=now)
-    payment.to_take_minor = amount.minor
+    by_card = contributions.fit(payment, whole=amount, may_grow=False, now=now)
+    payment.to_take_minor = by_card
     standings.move(payment, PaymentState.AUTHORIZING, now=now)
     if payment.automatic_tries >= standings.MAX_TRIES:
         payment.decline_code = "too_many_tries"
         standings.move(payment, PaymentState.DECLINED, now=now, why="too many tries with this card")
         return
-    standings.ask_bank(payment, amount=amount.minor, at_once=False, now=now)
+    standings.ask_bank(payment, amount=by_card, at_once=False, now=now)
 
 
 def may_retry(payment: Payment) -> bool:
@@ -110,7 +131,7 @@ def may_retry(payment: Payment) -> bool:
 
 @transaction.atomic
 def capture(*, payment_id: UUID, amount: Money, now: datetime) -> None:
-    """Take `amount` of what is held; the rest of the hold is released. Twice is once.
+    """Take the card's part of `amount` of what is held; the rest of the hold is released. Twice is once.
 
     A hold that turns out to be lost is replaced by one off-session charge, and if that fails the payment is `due`.
     Raises `PaymentClosed` when nothing is held or less than that.
@@ -121,18 +142,21 @@ def capture(*, payment_id: UUID, amount: Money, now: datetime) -> None:
     if payment.state in (PaymentState.CAPTURING, PaymentState.PAID):
         return
     hold = standings.chosen(payment, list(payment.attempts.order_by("n")))
-    fits = hold is not None and 0 < amount.minor <= min(hold.amount_minor, payment.amount_minor)
+    fits = 0 < amount.minor <= payment.amount_minor
     if payment.state != PaymentState.HELD or hold is None or not fits:
         raise PaymentClosed
 
-    payment.to_take_minor = amount.minor
+    by_card = contributions.fit(payment, whole=amount, may_grow=False, now=now)
+    if by_card > hold.amount_minor:
+        raise PaymentClosed
+    payment.to_take_minor = by_card
     standings.move(payment, PaymentState.CAPTURING, now=now)
     journal.write(
         kind=Operation.Kind.CAPTURE,
         subject=hold.id,
         payment=payment,
         target=hold.intent,
-        params={"amount": amount.minor},
+        params={"amount": by_card},
         now=now,
     )
 
@@ -164,17 +188,19 @@ def release(*, payment_id: UUID, keep_card: bool, now: datetime, why: str) -> No
 
 
 @transaction.atomic
-def refund(*, payment_id: UUID, amount: Money, reason: str, now: datetime, by: User | None) -> Refund:
-    """Give back `amount` to the card that paid. Once per `reason`: the refund that is there is answered.
+def refund(*, payment_id: UUID, amount: Money, reason: str, now: datetime, by: User | None) -> Refund | None:
+    """Give back `amount`: to the card that paid, as far as it paid, the rest to the payer's credit. Once per `reason`.
 
-    After the trip was booked the operator's part is taken first from what was not sent yet, then back from the
-    operator. Raises `NothingToRefund` above what is left to give back (`left_to_refund`), `DisputeOpen`.
+    Answers what goes back to the card: the refund that is there if it was promised before, None where the card has all
+    it paid and only credit comes back. When the payer has everything back, what a promotion paid is ours again. After
+    the trip was booked the payees' parts are taken first from what was not sent yet, then back from them. Raises
+    `NothingToRefund` above what is left to give back (`left_to_refund`), `DisputeOpen`.
     """
     payment = locks.locked_payment(payment_id)
     attempt = payment.attempts.filter(state=AttemptState.CAPTURED, unwanted=False).order_by("n").first()
 
     known = Refund.objects.filter(attempt=attempt, reason=reason).first() if attempt else None
-    if known is not None:
+    if known is not None or contributions.was_refunded(payment, reason):
         return known
     _same_currency(payment, amount)
     if (
@@ -183,24 +209,36 @@ def refund(*, payment_id: UUID, amount: Money, reason: str, now: datetime, by: U
         or not 0 < amount.minor <= left_to_refund(payment).minor
     ):
         raise NothingToRefund
-    if ledger.balance_of(Account.DISPUTE_OPEN, payment_id=payment.id) < 0:
+    if refund_pays_twice(payment.id):
         raise DisputeOpen
 
-    row = Refund.objects.create(
-        attempt=attempt, reason=reason[:60], amount_minor=amount.minor, created_at=now
-    )
-    changes.begin(row, REFUND, now=now, by=by, why=reason)
-    sources, payee = bearers.of(payment=payment, refund=row, now=now)
-    ledger.promised(row, sources=sources, payee=payee, now=now)
-    standings.ask_for_refund(row, now=now)
+    by_card = min(amount.minor, _left_by_card(payment))
+    row = _to_card(payment, attempt, by_card, reason=reason, now=now, by=by) if by_card else None
+    if amount.minor > by_card:
+        contributions.refund_credit(payment, amount=amount.minor - by_card, reason=reason, now=now)
     standings.follow(payment, now=now)
     return row
 
 
+def _to_card(
+    payment: Payment, attempt: Attempt, amount: int, *, reason: str, now: datetime, by: User | None
+) -> Refund:
+    row = Refund.objects.create(attempt=attempt, reason=reason[:60], amount_minor=amount, created_at=now)
+    changes.begin(row, REFUND, now=now, by=by, why=reason)
+    ledger.promised(row, sources=bearers.of(payment=payment, refund=row, now=now), now=now)
+    standings.ask_for_refund(row, now=now)
+    return row
+
+
 def left_to_refund(payment: Payment) -> Money:
-    """What was taken, not yet promised back, and not given back by the bank already after a dispute that we lost."""
+    """What the payer paid and was not promised back, by card and from credit, and not given back by the bank already
+    after a dispute that we lost."""
+    return Money(_left_by_card(payment) + contributions.credit_left(payment), payment.currency)
+
+
+def _left_by_card(payment: Payment) -> int:
     lost = -ledger.balance_of(Account.LOSS_DISPUTE, payment_id=payment.id)
-    return Money(max(0, payment.refundable.minor - max(0, lost)), payment.currency)
+    return max(0, payment.refundable.minor - max(0, lost))
 
 
 @transaction.atomic
@@ -213,6 +251,10 @@ def refund_again(*, refund_id: UUID, now: datetime, by: User | None) -> Refund:
         row.refund = ""
         changes.move(row, REFUND, RefundState.PENDING, now=now, by=by, why="sent again", also=("refund",))
         standings.ask_for_refund(row, now=now, afresh=True)
+        if by is not None:
+            audit.note(
+                by=by, what="refund.send_again", subject=f"refund:{row.id}", now=now, amount=row.amount_minor
+            )
     return row
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from django.db import transaction
 
 from payments import signals
-from payments.actions import journal, ledger
+from payments.actions import contributions, journal, ledger
 from payments.models import Account, Attempt, Checkout, Operation, Payment, Refund
 from payments.states import PAYMENT, REFUND, AttemptState, CheckoutState, PaymentState, RefundState
 from rally import journal as changes
@@ -33,12 +33,19 @@ UNWANTED, OVER = "auto:unwanted", "auto:over"
 #: What a payment keeps beside its state, saved with each move.
 _FACTS = (
     "followed", "changed_at", "card", "card_brand", "card_last4", "hold_expires_at", "decline_code", "advice_code",
-    "automatic_tries", "to_take_minor", "keep_card", "captured_minor", "refunded_minor",
+    "automatic_tries", "to_take_minor", "keep_card", "covered_minor", "captured_minor", "refunded_minor",
 )  # fmt: skip
 
 
 def move(payment: Payment, to: str, *, now: datetime, by: User | None = None, why: str = "") -> None:
-    """Take a locked payment to its next state, and tell the app above once that is committed."""
+    """Take a locked payment to its next state, and tell the app above once that is committed.
+
+    Credit and promotions go with it: spent in the transaction that finds the card charged, let go where the payment is.
+    """
+    if to == PaymentState.PAID:
+        contributions.spend(payment, now=now)
+    elif to == PaymentState.RELEASED:
+        contributions.let_go(payment)
     payment.followed, payment.changed_at = False, now
     changes.move(payment, PAYMENT, to, now=now, by=by, why=why, also=_FACTS)
     announce(payment)
@@ -86,7 +93,7 @@ def _asking(attempts: list[Attempt]) -> list[Attempt]:
 
 def chosen(payment: Payment, attempts: list[Attempt]) -> Attempt | None:
     """The hold that counts: the first that covers the amount. The others are let go."""
-    enough = payment.to_take_minor if payment.to_take_minor is not None else payment.amount_minor
+    enough = payment.owed_by_card
     return next((each for each in _held(attempts) if each.amount_minor >= enough), None)
 
 
@@ -105,8 +112,8 @@ def _keep_one_capture(payment: Payment, attempts: list[Attempt], now: datetime) 
 
 def _asked_for_less(payment: Payment, attempt: Attempt) -> bool:
     """The amount went up while the payer was on a page that still asked for the old one: they shall pay the new one."""
-    owed = payment.to_take_minor if payment.to_take_minor is not None else payment.amount_minor
-    return payment.state in TAKES_CARD and attempt.checkout_id is not None and attempt.amount_minor < owed
+    too_little = attempt.amount_minor < payment.owed_by_card
+    return payment.state in TAKES_CARD and attempt.checkout_id is not None and too_little
 
 
 def give_back(attempt: Attempt, *, amount: int, reason: str, now: datetime) -> Refund:
@@ -116,7 +123,7 @@ def give_back(attempt: Attempt, *, amount: int, reason: str, now: datetime) -> R
     )
     if fresh:
         changes.begin(refund, REFUND, now=now, by=None, why=reason)
-        ledger.promised(refund, sources=[(Account.RIDER_DEPOSIT, amount)], payee=None, now=now)
+        ledger.promised(refund, sources=[ledger.Source(Account.RIDER_DEPOSIT, amount)], now=now)
         ask_for_refund(refund, now=now)
     return refund
 
@@ -138,7 +145,7 @@ def _add_up(payment: Payment, now: datetime) -> None:
     """What was taken and what was promised back, from the rows that say so."""
     wanted = list(Attempt.objects.filter(payment=payment, unwanted=False))
     taken = sum(each.captured_minor for each in wanted)
-    over = taken - payment.amount_minor
+    over = taken - (payment.amount_minor - payment.covered_minor)
     if over > 0:
         # The amount went down while the payer was on a page that still asked for more.
         first = next(each for each in wanted if each.captured_minor)
@@ -209,7 +216,7 @@ def _capturing(payment: Payment, attempts: list[Attempt], now: datetime, why: st
     charged = any(each.captures_at_once and each.checkout_id is None for each in attempts)
     if payment.card and not charged and payment.automatic_tries < MAX_TRIES:
         # The hold is lost. The card agreed to the price, so it is asked once more, for the money itself.
-        ask_bank(payment, amount=payment.to_take_minor or payment.amount_minor, at_once=True, now=now)
+        ask_bank(payment, amount=payment.owed_by_card, at_once=True, now=now)
         return
     last = attempts[-1]
     payment.hold_expires_at = None
@@ -224,8 +231,10 @@ def _due(payment: Payment, attempts: list[Attempt], now: datetime, why: str) -> 
 
 
 def _paid(payment: Payment, _attempts: list[Attempt], now: datetime, why: str) -> None:
-    if payment.refunded_minor < payment.captured_minor:
+    if payment.refunded_minor < payment.captured_minor or contributions.credit_left(payment):
         return
+    # The payer has everything back, so nothing was made cheaper.
+    contributions.refund_promotion(payment, now=now)
     refunds = Refund.objects.filter(attempt__payment=payment, attempt__unwanted=False)
     if all(state == RefundState.SUCCEEDED for state in refunds.values_list("state", flat=True)):
         move(payment, PaymentState.REFUNDED, now=now, why=why)
