@@ -33,7 +33,7 @@ templates:
 # Django's own list for production, with everything set that production must set and nothing real in it.
 deploy:
 	RALLY_MODE=production SECRET_KEY=$$(python3 -c "import secrets; print(secrets.token_urlsafe(60))") \
-	ALLOWED_HOSTS=rally.example SITE_URL=https://rally.example SOURCE_URL=https://git.rally.example DATABASE_URL=postgres://rally@db/rally \
+	ALLOWED_HOSTS=rally.example SITE_URL=https://rally.example SOURCE_URL=https://git.rally.example SELLER='Rally|1 Main Street' DATABASE_URL=postgres://rally@db/rally \
 	REDIS_URL=redis://broker:6379/0 EMAIL_URL=smtp+tls://rally:secret@mail.example:587 \
 	STRIPE_SECRET_KEY=sk_test_of_nobody STRIPE_WEBHOOK_SECRETS=whsec_of_nobody \
 	$(TOOL) python manage.py check --deploy --fail-level WARNING

@@ -36,6 +36,7 @@ def prepare() -> servers.Lease:
         ALLOWED_HOSTS="127.0.0.1",
         SITE_URL="https://127.0.0.1",
         SOURCE_URL="https://127.0.0.1/source",
+        SELLER="Bench",
         EMAIL_URL="consolemail://",
         ALLOW_SANDBOX_PAYMENTS="1",
         SECURE_SSL_REDIRECT="0",

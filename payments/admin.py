@@ -21,6 +21,7 @@ from payments.models import (
     Payee,
     Payment,
     Refund,
+    TaxRate,
     Transfer,
 )
 from rally import clock
@@ -171,3 +172,16 @@ def _each(request: HttpRequest, chosen: QuerySet[Any], act: Callable[[Any, User]
     count = len(chosen)
     done = ngettext("Asked for %(count)d row.", "Asked for %(count)d rows.", count) % {"count": count}
     messages.success(request, done if count else gettext("Nothing was chosen."))
+
+
+@admin.register(TaxRate)
+class TaxRateAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Taxes in fares, by where a trip starts. A rate that ends gets a last day and is never deleted."""
+
+    list_display = ("jurisdiction", "name", "basis_points", "applies_from", "applies_until")
+    list_filter = ("jurisdiction",)
+    ordering = ("jurisdiction", "-applies_from")
+
+    def has_delete_permission(self, *_args: Any) -> bool:
+        """Receipts of the past must be printable again."""
+        return False

@@ -53,7 +53,9 @@ class NobodyToBlame(Refusal):
     """The dispute was not lost, or no payee was to have a part of the payment."""
 
     code = "nobody_to_blame"
-    text = _("Only what a lost dispute cost, of a payment that somebody had a share in, can be charged to them.")
+    text = _(
+        "Only what a lost dispute cost, of a payment that somebody had a share in, can be charged to them."
+    )
 
 
 class RequestDecided(Refusal):
@@ -75,3 +77,10 @@ class TooMuchByHand(Refusal):
 
     code = "too_much_by_hand"
     text = _("At most %(most)s.")
+
+
+class NothingPaid(Refusal):
+    """An invoice was asked for what nobody has paid, or what was given back wholly."""
+
+    code = "nothing_paid"
+    text = _("There is nothing to bill: nothing was paid, or all of it was given back.")

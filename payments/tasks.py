@@ -5,13 +5,25 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from typing import Any
+from uuid import UUID
 
 from celery import shared_task
 from django.conf import settings
 from django.urls import reverse
 
 from payments import gateway
-from payments.actions import earnings, inbox, operations, payments, sweeps
+from payments.actions import (
+    contributions,
+    digests,
+    disputes,
+    earnings,
+    inbox,
+    operations,
+    papers,
+    payments,
+    reconciling,
+    sweeps,
+)
 from rally import clock
 
 logger = logging.getLogger(__name__)
@@ -70,6 +82,51 @@ def check_holds() -> None:
 def send_transfers() -> None:
     """Pay the payees what is due."""
     earnings.send_due(now=clock.now())
+
+
+@shared_task(name="payments.hand_back")
+def hand_back(payment_id: str) -> None:
+    """Give back what is set aside for one payment and not needed any more."""
+    contributions.hand_back(payment_id=UUID(payment_id), now=clock.now())
+
+
+@shared_task(name="payments.hand_back_due")
+def hand_back_due() -> None:
+    """Give back what is set aside and not needed, wherever nobody did."""
+    contributions.hand_back_due(now=clock.now())
+
+
+@shared_task(name="payments.send_evidence")
+def send_evidence() -> None:
+    """Answer disputes that nobody answered, before the bank stops listening."""
+    disputes.send_due(now=clock.now())
+
+
+@shared_task(name="payments.reconcile_light")
+def reconcile_light() -> None:
+    """Compare what is open and new with the provider."""
+    with gateway.patient():
+        reconciling.reconcile(full=False, now=clock.now())
+
+
+@shared_task(name="payments.reconcile_full")
+def reconcile_full() -> None:
+    """Compare everything with the provider."""
+    with gateway.patient():
+        reconciling.reconcile(full=True, now=clock.now())
+
+
+@shared_task(name="payments.desk_digest")
+def desk_digest() -> None:
+    """Tell staff what is open, once a day."""
+    digests.tell_staff(now=clock.now())
+
+
+@shared_task(name="payments.correct_invoices")
+def correct_invoices() -> None:
+    """Cancel invoices of which something was given back since, and issue them again for what is left."""
+    for payment_id in papers.outdated():
+        papers.correct(payment_id=payment_id, now=clock.now())
 
 
 @shared_task(name="payments.pump_sandbox")

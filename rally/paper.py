@@ -12,6 +12,8 @@ from xml.sax.saxutils import escape
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from rally.money import MINOR_PER_MAJOR, SYMBOLS, Money
+
 if TYPE_CHECKING:
     from reportlab.lib.styles import ParagraphStyle
 
@@ -45,6 +47,14 @@ class Sheet:
     to: Sequence[str]
     facts: Sequence[tuple[str, str]]
     parts: Sequence[Table | str]
+
+
+def exact(amount: Money) -> str:
+    """An amount as it stands in a column: `$42.00`, `-$3.50`; always with its minor units."""
+    per_major = MINOR_PER_MAJOR[amount.currency]
+    major, minor = divmod(abs(amount.minor), per_major)
+    cents = f".{minor:0{len(str(per_major)) - 1}d}" if per_major > 1 else ""
+    return f"{'-' if amount.minor < 0 else ''}{SYMBOLS[amount.currency]}{major:,}{cents}"
 
 
 def pdf(sheet: Sheet) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import environ
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from whitenoise.compress import Compressor
@@ -51,6 +52,13 @@ if PRODUCTION and not SITE_URL.startswith("https://"):
     raise ImproperlyConfigured("SITE_URL must begin with https:// in production.")
 #: Where the source of the running version can be had: the licence promises it to every user of the service.
 SOURCE_URL = required("SOURCE_URL", "https://git.rally.example/rally", "")
+#: Who sells the seats: name and address, parted by `|`, as they stand on receipts and statements.
+SELLER = [
+    line.strip()
+    for line in required(
+        "SELLER", "'Rally Coaches Inc.|1 Main Street|Chicago, IL 60601'", "Rally (test)"
+    ).split("|")
+]
 CSRF_TRUSTED_ORIGINS = [SITE_URL] if PRODUCTION else []
 
 INSTALLED_APPS = [
@@ -172,12 +180,18 @@ CELERY_BEAT_SCHEDULE = {
         "payments.announce": _SWEEP,
         "payments.check_holds": 60.0,
         "payments.send_transfers": 30.0,
+        "payments.send_evidence": 600.0,
+        "payments.reconcile_light": 900.0,
+        "payments.hand_back_due": 60.0,
+        "payments.correct_invoices": 600.0,
         "trips.expire_drafts": 30.0,
         "trips.settle_due": _SWEEP,
         "trips.remind": 60.0,
         "operators.sweep_runs": 60.0,
     }.items()
 }
+for name, hour in {"payments.reconcile_full": 4, "payments.desk_digest": 7}.items():
+    CELERY_BEAT_SCHEDULE[name] = {"task": name, "schedule": crontab(hour=str(hour), minute="0")}
 if DEMO:
     CELERY_BEAT_SCHEDULE["payments.pump_sandbox"] = {"task": "payments.pump_sandbox", "schedule": 2.0}
 

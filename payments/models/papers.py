@@ -52,6 +52,8 @@ class Invoice(Row):
     tax_number = models.CharField(max_length=40, blank=True)
     lines = models.JSONField(help_text="[{text, quantity, unit_minor, total_minor}, …]")
     total_minor = models.PositiveIntegerField()
+    tax_name = models.CharField(max_length=60, blank=True)
+    tax_basis_points = models.PositiveIntegerField(default=0)
     tax_minor = models.PositiveIntegerField(help_text="part of the total")
     currency = models.CharField(max_length=3)
     issued_at = models.DateTimeField()

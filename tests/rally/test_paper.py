@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from io import BytesIO
 
+import pytest
 from pypdf import PdfReader
 
-from rally.paper import Sheet, Table, pdf
+from rally.money import Money
+from rally.paper import Sheet, Table, exact, pdf
 
 
 def sheet(**changes: object) -> Sheet:
@@ -49,3 +51,17 @@ def test_a_long_table_goes_on_with_its_head_on_each_page() -> None:
 def test_nothing_but_a_title_is_a_page_too() -> None:
     (page,) = words(pdf(sheet(seller=[], to=[], facts=[], parts=[])))
     assert "Receipt" in page
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "written"),
+    [
+        (4200, "USD", "$42.00"),
+        (-350, "USD", "-$3.50"),
+        (123456705, "EUR", "€1,234,567.05"),
+        (500, "JPY", "¥500"),
+        (0, "USD", "$0.00"),
+    ],
+)
+def test_amounts_in_columns_have_all_their_digits(minor: int, currency: str, written: str) -> None:
+    assert exact(Money(minor, currency)) == written

@@ -1,0 +1,145 @@
+"""Receipts and invoices: only one's own, only for what was paid, with the right sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from io import BytesIO
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+from pypdf import PdfReader
+
+from payments.actions import payments
+from payments.models import Invoice, TaxRate
+from rally.models import User
+from rally.money import Money
+from tests.factories import pledges as make
+from tests.factories.trips import proposed
+from trips.models import Place, Pledge, Trip
+from trips.queries.receipts import receipt_of, why_in_words
+from trips.states import TripState, VehicleClass
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def at(now: datetime) -> Iterator[Any]:
+    with time_machine.travel(now, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def seats(at: Any, ana: User, now: datetime) -> Pledge:
+    """Two seats of a trip that is certain, paid."""
+    van = proposed(vehicle_class=VehicleClass.VAN, now=now)
+    Trip.objects.filter(id=van.id).update(state=TripState.CONFIRMED, decided_at=now)
+    return make.backed(Trip.objects.get(id=van.id), ana, seats=2, now=now)
+
+
+def browser(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client
+
+
+def text(answer: Any) -> str:
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
+    return "\n".join(page.extract_text() for page in PdfReader(BytesIO(answer.content)).pages)
+
+
+def taxed(pledge: Pledge) -> None:
+    """The town of the first stop lies in a state with a tax."""
+    first = pledge.trip.stops.get(position=1)
+    Place.objects.create(
+        id=1, name="Here", state="WI", slug="here", latitude=first.latitude, longitude=first.longitude,
+        population=1, time_zone="America/Chicago",
+    )  # fmt: skip
+    TaxRate.objects.create(
+        jurisdiction="US-WI", name="Sales tax", basis_points=550, applies_from=date(2026, 1, 1)
+    )
+
+
+COMPANY = {"billed_to": "Acme Inc.", "address": "1 Road\nTown", "tax_number": "XX-1"}
+
+
+def test_the_receipt_with_its_parts(seats: Pledge, ana: User, now: datetime) -> None:
+    taxed(seats)
+    assert seats.payment is not None
+    price = seats.amount
+    page = browser(ana).get(f"/p/{seats.code}/receipt/").content.decode()
+    assert str(price) in page
+    assert "from Milwaukee Intermodal Station, there and back" in page
+    assert "Sales tax (5.5 %)" in page
+    assert "What came back" not in page
+    payments.refund(
+        payment_id=seats.payment.id, amount=Money(1000, "USD"), reason="leg:return", now=now, by=None
+    )
+    page = browser(ana).get(f"/p/{seats.code}/receipt/").content.decode()
+    assert "One way was not driven" in page
+    assert str(price - Money(1000, "USD")) in page
+
+
+def test_the_receipt_on_paper(seats: Pledge, ana: User, now: datetime) -> None:
+    taxed(seats)
+    assert seats.payment is not None
+    payments.refund(payment_id=seats.payment.id, amount=Money(1000, "USD"), reason="left", now=now, by=None)
+    ride = receipt_of(Pledge.objects.get(id=seats.id))
+    assert ride is not None
+    paper = text(browser(ana).get(f"/p/{seats.code}/receipt.pdf"))
+    for words in (f"R-{seats.code}", "Seats: 2", "Given back", "-$10.00", "Sales tax", f"Contains ${ride.tax_part.minor / 100:.2f}"):  # fmt: skip
+        assert words in paper
+
+
+def test_an_invoice_for_a_company(seats: Pledge, ana: User) -> None:
+    client = browser(ana)
+    answer = client.post(f"/p/{seats.code}/receipt/", COMPANY)
+    assert (answer.status_code, answer["Location"]) == (303, f"/p/{seats.code}/receipt/")
+    assert "INV-2026-00001" in client.get(f"/p/{seats.code}/receipt/").content.decode()
+    paper = text(client.get(f"/p/{seats.code}/invoices/INV-2026-00001.pdf"))
+    for words in ("Invoice INV-2026-00001", "Acme Inc.", "Town", "XX-1", "Total, tax included"):
+        assert words in paper
+    client.post(f"/p/{seats.code}/receipt/", COMPANY | {"billed_to": "Other Inc."})
+    note = text(client.get(f"/p/{seats.code}/invoices/CN-2026-00001.pdf"))
+    assert "Credit note" in note
+    assert "Cancels" in note
+    assert f"-${seats.amount.minor / 100:.2f}" in note
+
+
+def test_a_company_without_a_name_is_asked_again(seats: Pledge, ana: User) -> None:
+    for wrong in ({"billed_to": ""}, {"billed_to": "\x00"}, {"address": "x" * 501}):
+        answer = browser(ana).post(f"/p/{seats.code}/receipt/", COMPANY | wrong)
+        assert answer.status_code == 422
+    assert not Invoice.objects.exists()
+
+
+def test_when_all_came_back_there_is_nothing_to_bill(seats: Pledge, ana: User, now: datetime) -> None:
+    assert seats.payment is not None
+    payments.refund(payment_id=seats.payment.id, amount=seats.amount, reason="left", now=now, by=None)
+    assert "nothing to bill" in browser(ana).get(f"/p/{seats.code}/receipt/").content.decode()
+    answer = browser(ana).post(f"/p/{seats.code}/receipt/", COMPANY)
+    assert (answer.status_code, Invoice.objects.count()) == (422, 0)
+
+
+def test_strangers_and_what_was_never_paid_are_not_there(
+    seats: Pledge, max_: User, ana: User, now: datetime
+) -> None:
+    browser(ana).post(f"/p/{seats.code}/receipt/", COMPANY)
+    paths = ["receipt/", "receipt.pdf", "invoices/INV-2026-00001.pdf"]
+    assert [browser(max_).get(f"/p/{seats.code}/{path}").status_code for path in paths] == [404, 404, 404]
+    assert [Client().get(f"/p/{seats.code}/{path}").status_code for path in paths] == [302, 302, 302]
+    assert browser(ana).get(f"/p/{seats.code}/invoices/INV-2026-00009.pdf").status_code == 404
+    van = proposed(vehicle_class=VehicleClass.VAN, now=now)
+    for unpaid in (make.draft(van, ana, now=now), make.backed(van, max_, now=now)):
+        assert browser(unpaid.rider).get(f"/p/{unpaid.code}/receipt/").status_code == 404
+
+
+def test_the_pledge_page_leads_to_the_receipt(seats: Pledge, ana: User) -> None:
+    assert f"/p/{seats.code}/receipt/" in browser(ana).get(f"/p/{seats.code}/").content.decode()
+
+
+def test_reasons_in_words() -> None:
+    assert why_in_words("fare_fell") == "The fare fell as the coach filled"
+    assert why_in_words("provider:re_1") == "Given back"
