@@ -149,3 +149,19 @@ class LastOwner(Refusal):
 
     code = "last_owner"
     text = _("A company needs at least one owner. Make somebody else an owner first.")
+
+
+class DayTaken(Refusal):
+    """Another agreement applies from the same day."""
+
+    code = "agreement_day_taken"
+    field = "applies_from"
+    text = _("Another agreement applies from that day. Choose the day after.")
+
+
+class NothingWaits(Refusal):
+    """Less of the pay waits than is to be held back or kept."""
+
+    code = "nothing_waits"
+    field = "amount"
+    text = _("That much of the pay does not wait here: it was sent, or is not booked yet.")

@@ -58,10 +58,11 @@ def paper_refused(paper: Paper, now: datetime) -> None:
 
 def run_committed(run: Run, now: datetime) -> None:
     """To the office: the bus is bound, and what it pays at least."""
-    offer = offer_of(run.operator, run.trip, rules.current())
+    offer = offer_of(run.operator, run.trip, rules.current(), terms=run.terms)
     facts = {
         **_run_facts(run),
         "pay_at_least": str(offer.pay_at_least),
+        "paid": offer.paid,
         "decides": local_time_zoned(run.trip.decides_at, offer.first_stop.time_zone),
     }
     _to_office(run, "operators.run_committed", facts, now)

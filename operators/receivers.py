@@ -6,11 +6,10 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from operators.actions import pay, runs
+from operators.actions import evidence, pay, runs
 from operators.models import Run
-from operators.states import RunState
 from payments.models import Transfer
-from payments.signals import transfer_changed
+from payments.signals import dispute_opened, transfer_changed
 from rally import clock
 from trips.signals import trip_confirmed, trip_lapsed
 
@@ -30,9 +29,15 @@ def free_the_bus(sender: Any, trip_id: Any, **_kwargs: Any) -> None:
 @receiver(transfer_changed)
 def close_paid_trip(sender: Any, transfer_id: Any, **_kwargs: Any) -> None:
     """A transfer was paid: when it was the last of its trip, the trip is closed."""
-    group = Transfer.objects.values_list("payment__group", flat=True).filter(id=transfer_id).first() or ""
+    group = Transfer.objects.values_list("group", flat=True).filter(id=transfer_id).first() or ""
     if not group.startswith("trip:"):
         return
-    run = Run.objects.filter(trip_id=group.removeprefix("trip:"), state=RunState.COMPLETED).first()
+    run = Run.objects.filter(trip_id=group.removeprefix("trip:"), booked_at__isnull=False).first()
     if run is not None:
         pay.close(run_id=run.id, now=clock.now())
+
+
+@receiver(dispute_opened)
+def put_evidence_together(sender: Any, dispute_id: Any, **_kwargs: Any) -> None:
+    """A payer complained at the bank: what we know of the ride. `payments.send_evidence` repeats what got lost."""
+    evidence.put_together(dispute_id=dispute_id, now=clock.now())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from trips.models import Pledge, Trip
+from trips.models import Partner, Pledge, Trip
 
 
 def locked_trip(trip_id: Any) -> Trip:
@@ -41,3 +41,15 @@ def locked_pledges(trip: Trip, states: Iterable[str]) -> list[Pledge]:
     for pledge in pledges:
         pledge.trip = trip
     return pledges
+
+
+def locked_partner(partner_id: Any) -> Partner:
+    """The partner, locked until the transaction ends.
+
+    What would cross: two of its trips end at once, and each opens an account for it.
+    """
+    return (
+        Partner.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("payee")
+        .get(id=partner_id)
+    )

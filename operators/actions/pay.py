@@ -1,7 +1,8 @@
-"""What a run earned: booked once the trip is done and the money is known, closed once it is paid out."""
+"""What the runs of a trip earned: booked once the trip is done and the money is known, closed once it is paid out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,18 +10,22 @@ from django.db import transaction
 
 from operators import notices
 from operators.locks import locked_run
-from operators.models import Run
-from operators.queries.board import share_of
+from operators.models import HoldBack, Run
+from operators.queries.agreements import runs_to_settle
 from operators.queries.due import SETTLED
-from operators.states import RunState
+from operators.queries.settling import facts_of
+from operators.settling.splits import Split, split
 from payments import queries as money
-from payments.actions import earnings
+from payments.actions import earnings, holding
+from payments.actions.earnings import Due
+from payments.locks import locked_payments
 from payments.models import Payment, Transfer
 from payments.states import PaymentState
 from rally import rules
 from rally.money import Money
-from trips.actions import trips
+from trips.actions import partners, trips
 from trips.locks import locked_trip
+from trips.models import Trip
 from trips.states import TripState
 
 
@@ -31,46 +36,84 @@ def group_of(run: Run) -> str:
 
 @transaction.atomic
 def book(*, run_id: Any, now: datetime) -> Run:
-    """Book the operator's share of what riders paid, to be sent on `payout_delay_hours` after the run was completed.
+    """Book what the runs of this run's trip earned, to be sent on `payout_delay_hours` after the trip was completed.
 
-    The share is (captured less given back) × 100 / (100 + platform percent), rounded down. While the outcome of a payment
-    is unknown, or a rider may still pay what is due, nothing is booked; the sweep tries again. Twice is once. A run that
-    earned nothing closes its trip.
+    What is kept of the payments is shared out by the terms that each run was committed on (`settling.splits`): operators,
+    the event's partner, tax, and the rest for us. While the outcome of a payment is unknown, or a rider may still pay what
+    is due, nothing is booked; the sweep tries again. Twice is once. A trip that earned operators nothing is closed.
     """
     trip = locked_trip(Run.objects.values_list("trip_id", flat=True).get(id=run_id))
     run = locked_run(run_id)
     group = group_of(run)
-    if run.state != RunState.COMPLETED or run.booked_at is not None or money.outstanding(group):
+    if run.booked_at is not None or trip.state != TripState.COMPLETED or money.outstanding(group):
         return run
     if Payment.objects.filter(group=group, state=PaymentState.DUE).exists():
         return run  # a day at most; what came in after booking would be nobody's
-
-    paid = list(Payment.objects.filter(group=group, state=PaymentState.PAID).order_by("id"))
-    kept = Money.total((payment.refundable for payment in paid), trip.currency)
-    share = share_of(kept, trip.platform_percent)
-    run.pay_minor, run.currency, run.booked_at = share.minor, share.currency, now
-    run.save(update_fields=["pay_minor", "currency", "booked_at"])
-
-    if not share:
-        trips.close(trip_id=trip.id, now=now, by=None)
+    runs = [locked_run(each.id) for each in runs_to_settle(trip)]
+    if run not in runs:
         return run
+
+    ids = Payment.objects.filter(group=group, state=PaymentState.PAID).values_list("id", flat=True)
+    paid = locked_payments(ids)
+    found = split(facts_of(trip, runs, paid))
+    for each, pay in zip(runs, found.operators, strict=True):
+        each.pay_minor, each.currency, each.booked_at = pay.total, trip.currency, now
+        each.save(update_fields=["pay_minor", "currency", "booked_at"])
+    _book(trip, runs, paid, found, now)
+    if not any(pay.total for pay in found.operators):
+        trips.close(trip_id=trip.id, now=now, by=None)
+    run.refresh_from_db()
+    return run
+
+
+def _book(trip: Trip, runs: Sequence[Run], paid: Sequence[Payment], found: Split, now: datetime) -> None:
+    """Hand the split to the books, and let wait what is held back."""
+    ids = [payment.id for payment in paid]
+    group = f"trip:{trip.id}"
+    ended = max((run.completed_at for run in runs if run.completed_at), default=now)
+    to_partner = None
+    if trip.event.partner is not None and sum(found.partner):
+        payee = partners.payee_of(partner_id=trip.event.partner_id, now=now)
+        to_partner = Due(payee.id, dict(zip(ids, found.partner, strict=True)))
     earnings.book(
         group=group,
-        payee_id=run.operator.payee_id,
-        payment_ids=[payment.id for payment in paid],
-        share=share,
-        due_at=(run.completed_at or now) + timedelta(hours=rules.current().payout_delay_hours),
+        payment_ids=ids,
+        operators=_by_company(runs, ids, found),
+        partner=to_partner,
+        taxes=dict(zip(ids, found.tax, strict=True)),
+        currency=trip.currency,
+        due_at=ended + timedelta(hours=rules.current().payout_delay_hours),
         now=now,
         by=None,
     )
-    return run
+    for back in HoldBack.objects.filter(run__in=runs, lifted_at=None).select_related("run__operator"):
+        holding.hold(
+            group=group,
+            payee_id=back.run.operator.payee_id,
+            amount=back.amount or None,
+            reference=str(back.id),
+            now=now,
+        )
+
+
+def _by_company(runs: Sequence[Run], ids: Sequence[Any], found: Split) -> list[Due]:
+    """What each company is due: one that drove twice is paid once, for both."""
+    parts: dict[Any, dict[Any, int]] = {}
+    firm: dict[Any, int] = {}
+    for run, pay in zip(runs, found.operators, strict=True):
+        payee_id = run.operator.payee_id
+        so_far = parts.setdefault(payee_id, dict.fromkeys(ids, 0))
+        parts[payee_id] = {each: so_far[each] + part for each, part in zip(ids, pay.parts, strict=True)}
+        firm[payee_id] = firm.get(payee_id, 0) + pay.firm
+    return [Due(payee_id, parts[payee_id], firm[payee_id]) for payee_id in sorted(parts)]
 
 
 @transaction.atomic
 def close(*, run_id: Any, now: datetime) -> bool:
-    """Close the trip once every transfer of its pay has arrived, and tell the office. Answers whether it is closed.
+    """Close the trip once every transfer of its pay has arrived, and tell the offices. Answers whether it is closed.
 
-    A transfer that was taken back, because its rider was refunded, holds nothing up. Harmless to repeat.
+    A transfer that was taken back, because its rider was refunded, holds nothing up; what a partner gets neither.
+    Harmless to repeat.
     """
     trip = locked_trip(Run.objects.values_list("trip_id", flat=True).get(id=run_id))
     run = locked_run(run_id)
@@ -78,11 +121,17 @@ def close(*, run_id: Any, now: datetime) -> bool:
         return True
     if run.booked_at is None or trip.state != TripState.COMPLETED:
         return False
-    transfers = Transfer.objects.filter(payee=run.operator.payee_id, payment__group=group_of(run))
+    transfers = Transfer.objects.filter(group=group_of(run)).exclude(purpose=Transfer.Purpose.PARTNER)
     if transfers.exclude(state__in=SETTLED).exists():
         return False
 
     trips.close(trip_id=trip.id, now=now, by=None)
 
-    notices.paid_out(run, now)
+    for each in runs_to_settle(trip):
+        notices.paid_out(each, now)
     return True
+
+
+def pay_left(run: Run) -> Money:
+    """What of a run's pay was not sent yet and is held back."""
+    return money.waits(group_of(run), run.operator.payee_id, run.currency)

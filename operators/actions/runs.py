@@ -22,7 +22,9 @@ from operators.errors import (
 )
 from operators.locks import locked_driver, locked_run, locked_vehicle
 from operators.models import Member, Operator, Run, Vehicle
+from operators.queries import agreements
 from operators.queries.commitments import duty_of, obstacles, period_of, situation, why_not_open
+from operators.queries.companies import today_at
 from operators.states import RUN, RunState
 from rally import journal, rules
 from rally.models import StateChange, User
@@ -71,6 +73,7 @@ def commit(
         period=period_of(duty),
         drive_minutes=duty.driving_minutes,
         seats=vehicle.seats,
+        terms=agreements.snapshot(operator, today_at(operator, now)),
         currency=trip.currency,
         committed_at=now,
     )

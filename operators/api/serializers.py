@@ -83,6 +83,7 @@ class OfferOut(serializers.Serializer[Any]):
     money_held = MoneyField(source="held")
     pay_at_threshold = MoneyField(source="pay_at_least")
     pay_today = MoneyField()
+    paid = serializers.CharField(help_text="how the run is paid, in words that follow “You are paid”")
 
 
 class OfferPage(serializers.Serializer[Any]):

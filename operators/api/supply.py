@@ -28,7 +28,7 @@ from operators.api.serializers import (
 )
 from operators.models import Operator, Run
 from operators.queries import board as look
-from operators.queries import companies
+from operators.queries import agreements, companies
 from rally import clock, rules
 from rally.errors import BadInput
 from rally.models import User
@@ -78,7 +78,8 @@ class Board(APIView):
         stops = pages.paginate_queryset(
             look.open_stops(operator, look.Wanted(**asked), clock.now()), request, view=self
         )
-        offers = look.offers(operator, stops or [], rules.current())
+        terms = agreements.snapshot(operator, companies.today_at(operator, clock.now()))
+        offers = look.offers(operator, stops or [], rules.current(), terms=terms)
         return pages.get_paginated_response(OfferOut(offers, many=True).data)
 
 

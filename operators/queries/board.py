@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 from operators.duty import plans
 from operators.duty.plans import Duty
 from operators.models import Operator
+from operators.queries.agreements import in_words, pay_for
 from rally.geo import distance_km
 from rally.money import Money
 from rally.rules import Rules
@@ -44,7 +45,7 @@ class Offer:
 
     `pledged` is what riders have put a card behind, `held` the part that banks have set aside or that is paid.
     `pay_at_least` is the pay if the trip runs with just its threshold, from the cheapest stop; `pay_today` with the
-    riders there are now.
+    riders there are now; both by the terms that `paid` puts into words.
     """
 
     trip: Trip
@@ -56,14 +57,7 @@ class Offer:
     pay_at_least: Money
     pay_today: Money
     too_long: bool
-
-
-def share_of(gross: Money, platform_percent: int) -> Money:
-    """The operator's part of what riders pay: gross × 100 / (100 + platform percent), rounded down to the cent.
-
-    The platform's percentage comes on top of the bus, as the fares say (trips.pricing.quotes).
-    """
-    return gross.percent(100, 100 + platform_percent)
+    paid: str
 
 
 def open_stops(operator: Operator, wanted: Wanted, now: datetime) -> QuerySet[Stop]:
@@ -90,12 +84,12 @@ def with_money(stops: QuerySet[Stop]) -> QuerySet[Stop]:
     )
 
 
-def offers(operator: Operator, stops: Sequence[Stop], rules: Rules) -> list[Offer]:
-    """What the board shows for these stops of `open_stops`. No query."""
-    return [offer(operator, stop, rules) for stop in stops]
+def offers(operator: Operator, stops: Sequence[Stop], rules: Rules, *, terms: dict[str, Any]) -> list[Offer]:
+    """What the board shows for these stops of `open_stops`, on the terms that a run would have. No query."""
+    return [offer(operator, stop, rules, terms=terms) for stop in stops]
 
 
-def offer(operator: Operator, stop: Any, rules: Rules) -> Offer:
+def offer(operator: Operator, stop: Any, rules: Rules, *, terms: dict[str, Any]) -> Offer:
     """What one trip means for one company; `stop` is its first, from `with_money`."""
     trip: Trip = stop.trip
     duty = plans.plan(
@@ -114,16 +108,18 @@ def offer(operator: Operator, stop: Any, rules: Rules) -> Offer:
         duty=duty,
         pledged=pledged,
         held=Money(stop.held_minor, trip.currency),
-        pay_at_least=share_of(Money(stop.lowest_fare * trip.threshold, trip.currency), trip.platform_percent),
-        pay_today=share_of(pledged, trip.platform_percent),
+        pay_at_least=pay_for(terms, trip, Money(stop.lowest_fare * trip.threshold, trip.currency)),
+        pay_today=pay_for(terms, trip, pledged),
         too_long=duty.driving_minutes > rules.max_driving_minutes
         or duty.duty_minutes > rules.max_duty_minutes,
+        paid=in_words(terms, trip),
     )
 
 
-def offer_of(operator: Operator, trip: Trip, rules: Rules) -> Offer:
-    """What this trip means for this company, whatever its state."""
-    return offer(operator, with_money(Stop.objects.filter(trip=trip, position=1)).get(), rules)
+def offer_of(operator: Operator, trip: Trip, rules: Rules, *, terms: dict[str, Any]) -> Offer:
+    """What this trip means for this company on these terms, whatever its state."""
+    stop = with_money(Stop.objects.filter(trip=trip, position=1)).get()
+    return offer(operator, stop, rules, terms=terms)
 
 
 def _looking_for_a_bus(now: datetime) -> Q:

@@ -41,21 +41,23 @@ def trips_over_with_a_run() -> list[UUID]:
 
 
 def runs_to_book() -> list[UUID]:
-    """Completed runs whose pay is not booked."""
-    unbooked = Run.objects.filter(state=RunState.COMPLETED, booked_at=None).order_by("completed_at")
+    """Runs that drove at least one way of a completed trip and whose pay is not booked."""
+    drove = Q(state=RunState.COMPLETED) | Q(
+        state__in=[RunState.FAILED, RunState.REPLACED], arrived_at__isnull=False
+    )
+    unbooked = Run.objects.filter(drove, booked_at=None, trip__state=TripState.COMPLETED)
+    unbooked = unbooked.order_by("completed_at", "id")
     return list(unbooked.values_list("id", flat=True)[:_AT_MOST])
 
 
 def runs_to_close() -> list[UUID]:
     """Booked runs whose transfers have all arrived while the trip is still open."""
     transfers = Transfer.objects.filter(
-        payee=OuterRef("operator__payee"),
-        payment__group=Concat(Value("trip:"), Cast(OuterRef("trip_id"), CharField())),
-    )
+        group=Concat(Value("trip:"), Cast(OuterRef("trip_id"), CharField()))
+    ).exclude(purpose=Transfer.Purpose.PARTNER)
     booked = Run.objects.filter(
         Exists(transfers),
         ~Exists(transfers.exclude(state__in=SETTLED)),
-        state=RunState.COMPLETED,
         booked_at__isnull=False,
         trip__state=TripState.COMPLETED,
     )

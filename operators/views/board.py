@@ -12,8 +12,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from operators.actions import runs
 from operators.forms import BoardForm, PairForm, blame
 from operators.models import Member
+from operators.queries import agreements, commitments
 from operators.queries import board as look
-from operators.queries import commitments
 from operators.queries import companies as companies_look
 from operators.views import doors
 from rally import clock, rules
@@ -41,7 +41,14 @@ def board(request: HttpRequest, member: Member) -> HttpResponse:
             "form": form,
             "wanted": wanted,
             "paged": paged,
-            "offers": look.offers(member.operator, list(paged.object_list), rules.current()),
+            "offers": look.offers(
+                member.operator,
+                list(paged.object_list),
+                rules.current(),
+                terms=agreements.snapshot(
+                    member.operator, companies_look.today_at(member.operator, clock.now())
+                ),
+            ),
             "query": f"{query.urlencode()}&" if query else "",
         },
     )
@@ -85,7 +92,9 @@ def _trip_page(
 ) -> HttpResponse:
     company, now, law = member.operator, clock.now(), rules.current()
     found = get_object_or_404(Trip.objects.select_related("event__venue"), code=code)
-    offer = look.offer_of(company, found, law)
+    own = companies_look.with_trip(company.runs.live().filter(trip=found)).first()
+    terms = own.terms if own else agreements.snapshot(company, companies_look.today_at(company, now))
+    offer = look.offer_of(company, found, law, terms=terms)
     case = commitments.situation(trip=found, operator=company, duty=offer.duty, rules=law)
     closed = commitments.why_not_open(found, now)
     vehicles = [
@@ -101,7 +110,7 @@ def _trip_page(
         "stops": companies_look.stops_with_riders(found),
         "needs": commitments.needs_of(found),
         "closed": closed,
-        "run": companies_look.with_trip(company.runs.live().filter(trip=found)).first(),
+        "run": own,
         "against": against,
         "vehicles": vehicles,
         "drivers": drivers,

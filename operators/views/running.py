@@ -114,7 +114,7 @@ def _run_page(
     request: HttpRequest, member: Member, found: Run, form: PairForm, *, status: int = 200
 ) -> HttpResponse:
     company, law = member.operator, rules.current()
-    offer = board_look.offer_of(company, found.trip, law)
+    offer = board_look.offer_of(company, found.trip, law, terms=found.terms)
     context = {
         "run": found,
         "trip": found.trip,

@@ -1,73 +1,265 @@
-"""Who bears a refund: what is left of the payer's deposit, then the payee's part, then our fee."""
+"""Who bears what is given back: what is left of the payer's deposit, then those among whom the payment was shared out.
+
+Of what was shared out the tax goes back in proportion, for there is no tax on what was not paid. The operator bears the
+rest as far as the payment was booked to them; what is left after that was our fee, and a partner's part of it. A partner
+who was paid already gives nothing back.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Sum
 
-from payments import signals
+from payments import locks, signals
 from payments.actions import journal, ledger
-from payments.models import Account, Operation, Payee, Payment, Refund, Transfer
-from payments.states import TRANSFER, TransferState
+from payments.actions.ledger import Source
+from payments.models import Account, LedgerTransfer, Operation, Payment, Refund, Transfer
+from payments.states import TRANSFER, OperationState, TransferState
 from rally import journal as changes
+from rally.money import Money
+
+#: A part that the operator owes us, having been paid, is still a part that the operator bears.
+_SAME = {Account.OPERATOR_RECEIVABLE: Account.OPERATOR_PAYABLE}
+#: Moves of a share that was booked, which bear nothing.
+_MOVES = (Account.STRIPE_BALANCE, Account.OPERATOR_RECEIVABLE, Account.PLATFORM_RETAINED)
 
 
-def of(*, payment: Payment, refund: Refund, now: datetime) -> tuple[list[tuple[str, int]], Payee | None]:
-    """The accounts that a refund is taken from: the deposit; after the trip the operator's share, then our fee.
+def of(*, payment: Payment, refund: Refund, now: datetime) -> list[Source]:
+    """The accounts that a refund to the card is taken from. Called once per refund, with the payment locked.
 
-    A part that the payee bears is taken back here. Called once per refund, with the payment locked.
+    What payees bear is taken from what was not sent yet, else asked back of them.
     """
-    amount = refund.amount_minor
-    transfer = payment.transfers.select_related("payee").select_for_update(of=("self",)).first()
-    earned = payment.ledger.filter(event_key=f"earned:{payment.id}").exists()
-    if not earned or refund.attempt.unwanted:
-        return [(Account.RIDER_DEPOSIT, amount)], None
+    if refund.attempt.unwanted:
+        return [Source(Account.RIDER_DEPOSIT, refund.amount_minor)]
+    sources = borne_by(payment=payment, amount=refund.amount_minor, subject=refund.id, now=now)
+    _fit_to_card(payment, subject=refund.id, now=now)
+    return sources
+
+
+def borne_by(*, payment: Payment, amount: int, subject: UUID, now: datetime) -> list[Source]:
+    """The accounts that bear `amount` minor units given back of a payment, whatever way it goes back.
+
+    `subject` is what is given back, such as the refund's id: a reversal is asked once for each. With the payment locked;
+    locks its payees.
+    """
+    shares = _shares(payment)
+    if not shares:
+        return [Source(Account.RIDER_DEPOSIT, amount)]
+    locks.locked_payees({*payment.transfers.values_list("payee_id", flat=True), *_payees(shares)})
     deposit = min(amount, max(0, ledger.balance_of(Account.RIDER_DEPOSIT, payment_id=payment.id)))
-    rest = amount - deposit
-    sources: list[tuple[str, int]] = [(Account.RIDER_DEPOSIT, deposit)]
-    share = min(rest, transfer.amount_minor - _taken_back(transfer)) if transfer else 0
-    if transfer is not None and share:
-        sources.append((_take_from(transfer, share, refund, now), share))
-        rest -= share
-    sources.append((Account.PLATFORM_FEE, rest))
-    return sources, transfer.payee if transfer else None
+    found = [Source(Account.RIDER_DEPOSIT, deposit)]
+    for (account, payee_id), part in _spread(shares, amount - deposit, payment.currency).items():
+        if payee_id is None:
+            found.append(Source(account, part))
+        elif part:
+            whose = Source(account, part, payee_id)
+            found += _take_from(payment, whose, payee_id, subject=subject, now=now)
+    return [each for each in found if each.amount]
 
 
-def _taken_back(transfer: Transfer) -> int:
-    """What was taken back of a transfer, or is being taken back."""
-    asked = Operation.objects.filter(kind=Operation.Kind.REVERSE, params__transfer=str(transfer.id))
-    return max(transfer.reversed_minor, sum(int(each.params["amount"]) for each in asked))
+Share = tuple[str, UUID | None]
 
 
-def _take_from(transfer: Transfer, share: int, refund: Refund, now: datetime) -> str:
-    """Take a part of a transfer back: simply, while it was not sent; else by asking the provider to reverse it."""
+def _shares(payment: Payment) -> dict[Share, int]:
+    """What each account still has of a payment that was shared out; empty before that."""
+    booked = payment.ledger.filter(event_key=ledger.earned_key(payment.id))
+    left: dict[Share, int] = {}
+    for account, payee_id, amount in booked.values_list("credit", "payee_id", "amount_minor"):
+        left[account, payee_id] = left.get((account, payee_id), 0) + amount
+    if not left:
+        return {}
+    borne = payment.ledger.exclude(credit__in=_MOVES)
+    for account, payee_id, amount in borne.values_list("debit", "payee_id", "amount_minor"):
+        share = (_SAME.get(Account(account), account), payee_id)
+        if share in left:
+            left[share] -= amount
+    left.setdefault((Account.PLATFORM_FEE, None), 0)
+    return left
+
+
+def _payees(shares: Iterable[Share]) -> set[UUID]:
+    return {payee_id for _, payee_id in shares if payee_id is not None}
+
+
+def _spread(shares: dict[Share, int], amount: int, currency: str) -> dict[Share, int]:
+    """How much of `amount` each share bears."""
+    have = {share: max(0, left) for share, left in shares.items()}
+    tax = sum(left for (account, _), left in have.items() if account == Account.TAX_PAYABLE)
+    taxed = min(tax, tax * amount // max(1, sum(have.values())))
+    rest = Money(amount - taxed, currency)
+    parts: dict[Share, int] = {(Account.TAX_PAYABLE, None): taxed}
+    for accounts in ({Account.OPERATOR_PAYABLE}, {Account.PARTNER_PAYABLE, Account.PLATFORM_FEE}):
+        who = sorted((share for share in have if share[0] in accounts), key=str)
+        room = Money(sum(have[share] for share in who), currency)
+        if room:
+            borne = min(rest, room)
+            split = borne.split([have[share] for share in who])
+            parts |= {share: part.minor for share, part in zip(who, split, strict=True)}
+            rest -= borne
+    # More than there is to bear it: ours, for the payer comes first.
+    parts[Account.PLATFORM_FEE, None] = parts.get((Account.PLATFORM_FEE, None), 0) + rest.minor
+    return parts
+
+
+def _take_from(
+    payment: Payment, share: Source, payee_id: UUID, *, subject: UUID, now: datetime
+) -> list[Source]:
+    """Take a payee's part back: out of what was not sent, else as a debt of theirs that the provider is asked to reverse.
+
+    With the payee locked.
+    """
+    partner = share.account == Account.PARTNER_PAYABLE
+    rest = share.amount
+    for transfer in _transfers(payment, payee_id, partner=partner):
+        rest -= take_unsent(transfer, rest, why="refunded", now=now)
+    found = [share._replace(amount=share.amount - rest)]
+    if partner:
+        return [*found, Source(Account.PLATFORM_FEE, rest)]
+    if rest:
+        _ask_back(payment, payee_id, rest, subject, now)
+    return [*found, Source(Account.OPERATOR_RECEIVABLE, rest, payee_id)]
+
+
+def _transfers(payment: Payment, payee_id: UUID, *, partner: bool) -> list[Transfer]:
+    """Where a payee's part of a payment may be: in its own transfer, then in those of the group without a payment."""
+    every = Transfer.objects.filter(payee_id=payee_id).select_related("payee")
+    loose = every.filter(payment=None, group=payment.group).exclude(group="").order_by("created_at", "id")
+    purpose = Transfer.Purpose.PARTNER
+    if partner:
+        return list(loose.filter(purpose=purpose))
+    return [*every.filter(payment=payment), *loose.exclude(purpose=purpose)]
+
+
+def unsent(transfer: Transfer) -> int:
+    """What of a transfer can still be taken without asking anybody: it was not sent, and nobody is about to."""
+    if transfer.state not in (TransferState.PENDING, TransferState.FAILED):
+        return 0
     asked = Operation.objects.filter(kind=Operation.Kind.TRANSFER, subject=transfer.id)
-    if transfer.state == TransferState.FAILED or not asked.exists():
-        if share == transfer.amount_minor:
-            transfer.reversed_minor = share
-            changes.move(
-                transfer,
-                TRANSFER,
-                TransferState.REVERSED,
+    if asked.exclude(state=OperationState.FAILED).exists():
+        return 0
+    return transfer.to_send_minor
+
+
+def take_unsent(transfer: Transfer, amount: int, *, why: str, now: datetime) -> int:
+    """Make a transfer that was not sent smaller by `amount` at most. Answers by how much. With the payee locked."""
+    part = min(amount, unsent(transfer))
+    if not part:
+        return 0
+    if part < transfer.to_send_minor:
+        transfer.amount_minor -= part
+        transfer.save(update_fields=["amount_minor"])
+    elif transfer.netted_minor:
+        transfer.amount_minor = transfer.netted_minor
+        changes.move(
+            transfer, TRANSFER, TransferState.PAID, now=now, by=None, why=why, also=("amount_minor",)
+        )
+        tell_of_transfer(transfer)
+    else:
+        transfer.reversed_minor = transfer.amount_minor
+        changes.move(
+            transfer, TRANSFER, TransferState.REVERSED, now=now, by=None, why=why, also=("reversed_minor",)
+        )
+        tell_of_transfer(transfer)
+    return part
+
+
+def _ask_back(payment: Payment, payee_id: UUID, amount: int, subject: UUID, now: datetime) -> None:
+    """Ask the provider to reverse what was sent, as far as it was; what it cannot stays owed and is netted later."""
+    for transfer in _transfers(payment, payee_id, partner=False):
+        part = min(amount, _reversible(transfer))
+        if part:
+            amount -= part
+            journal.write(
+                kind=Operation.Kind.REVERSE,
+                subject=journal.part_of(subject, transfer.id),
+                payment=payment,
+                params={"amount": part, "transfer": str(transfer.id)},
                 now=now,
-                by=None,
-                why="refunded",
-                also=("reversed_minor",),
             )
-            tell_of_transfer(transfer)
-        else:
-            transfer.amount_minor -= share
-            transfer.save(update_fields=["amount_minor"])
-        return Account.OPERATOR_PAYABLE
-    journal.write(
-        kind=Operation.Kind.REVERSE,
-        subject=refund.id,
-        payment=refund.attempt.payment,
-        params={"amount": share, "transfer": str(transfer.id)},
-        now=now,
+
+
+def _reversible(transfer: Transfer) -> int:
+    """What of a transfer is with the payee, or on its way to them, and nobody asks back yet."""
+    if transfer.state == TransferState.REVERSED:
+        return 0
+    asked = Operation.objects.filter(kind=Operation.Kind.TRANSFER, subject=transfer.id)
+    if not asked.exclude(state=OperationState.FAILED).exists():
+        return 0
+    back = Operation.objects.filter(kind=Operation.Kind.REVERSE, params__transfer=str(transfer.id))
+    taken = sum(int(each.params["amount"]) for each in back.exclude(state=OperationState.FAILED))
+    return transfer.to_send_minor - max(transfer.reversed_minor, taken)
+
+
+def _fit_to_card(payment: Payment, *, subject: UUID, now: datetime) -> None:
+    """A transfer is never more than its card paid: what a refund leaves no room for is sent without the charge.
+
+    With the payees of its transfers locked.
+    """
+    left = payment.captured_minor - sum(
+        Refund.objects.filter(attempt__payment=payment, attempt__unwanted=False).values_list(
+            "amount_minor", flat=True
+        )
     )
-    return Account.OPERATOR_RECEIVABLE
+    for transfer in payment.transfers.select_related("payee").order_by("payee_id"):
+        over = transfer.to_send_minor - max(0, left)
+        if over > 0 and unsent(transfer):
+            part = take_unsent(transfer, over, why="the card was refunded", now=now)
+            loose(
+                transfer.payee_id,
+                group=payment.group,
+                amount=Money(part, transfer.currency),
+                reference=f"moved:{journal.part_of(subject, transfer.id)}",
+                due_at=transfer.due_at,
+                held=transfer.held,
+                now=now,
+            )
+        left -= min(max(0, left), transfer.to_send_minor if transfer.state != TransferState.REVERSED else 0)
+
+
+def loose(
+    payee_id: UUID,
+    *,
+    group: str,
+    amount: Money,
+    reference: str,
+    due_at: datetime,
+    now: datetime,
+    purpose: Transfer.Purpose = Transfer.Purpose.TOP_UP,
+    held: bool = False,
+) -> Transfer:
+    """A new transfer that is tied to no charge. Once per payee and reference (the database says so)."""
+    transfer = Transfer.objects.create(
+        payee_id=payee_id,
+        purpose=purpose,
+        reference=reference,
+        group=group,
+        amount_minor=amount.minor,
+        currency=amount.currency,
+        held=held,
+        due_at=due_at,
+        created_at=now,
+    )
+    changes.begin(transfer, TRANSFER, now=now, by=None)
+    return transfer
+
+
+def debt_of(payee_id: UUID, currency: str) -> int:
+    """What a payee owes us and is not being asked back at the provider, in minor units. With the payee locked."""
+    rows = LedgerTransfer.objects.filter(payee_id=payee_id, currency=currency)
+    owed = rows.filter(debit=Account.OPERATOR_RECEIVABLE).aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    settled = rows.filter(credit=Account.OPERATOR_RECEIVABLE).aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    theirs = Transfer.objects.filter(payee_id=payee_id).exclude(transfer="", state=TransferState.REVERSED)
+    under_way = Operation.objects.filter(
+        kind=Operation.Kind.REVERSE,
+        state__in=[OperationState.PENDING, OperationState.STUCK],
+        params__transfer__in=[str(each) for each in theirs.values_list("id", flat=True)],
+    )
+    asked = sum(int(each.params["amount"]) for each in under_way)
+    return max(0, owed - settled - asked)
 
 
 def tell_of_transfer(transfer: Transfer) -> None:

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from django.conf import settings
 
-from payments import gateway
-from payments.actions import journal, sightings, standings
+from payments import gateway, locks
+from payments.actions import earnings, journal, sightings, standings
 from payments.gateway import words
 from payments.models import Attempt, Checkout, Customer, Operation, Payee, Payment, Refund, Transfer
 from payments.states import (
@@ -226,7 +226,9 @@ def _finish_transfer(_operation: Operation, seen: words.TransferSeen, now: datet
 
 
 def _give_up_transfer(operation: Operation, error: words.ProviderTrouble, now: datetime) -> bool:
-    transfer = Transfer.objects.get(id=operation.subject)
+    if error.code == "balance_insufficient" and earnings.not_covered(transfer_id=operation.subject, now=now):
+        return True
+    transfer = locks.locked_transfer(operation.subject)
     changes.move(transfer, TRANSFER, TransferState.FAILED, now=now, by=None, why=error.code)
     return True
 

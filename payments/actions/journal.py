@@ -59,3 +59,8 @@ def tags(operation: Operation, **more: str) -> dict[str, str]:
 def subject_of(provider_id: str) -> UUID:
     """A stable subject for something of the provider's that we have no row for."""
     return uuid5(NAMESPACE_URL, f"provider:{provider_id}")
+
+
+def part_of(whole: UUID, part: UUID) -> UUID:
+    """A stable subject for the part of one thing that concerns another."""
+    return uuid5(whole, str(part))

@@ -6,11 +6,12 @@ payment locked.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from payments.models import Account, Attempt, LedgerTransfer, Payee, Payment, Transfer, Wallet
+from payments.models import Account, Attempt, LedgerTransfer, Payment, Transfer, Wallet
 from payments.models.payments import Refund
 
 
@@ -49,13 +50,20 @@ def captured(attempt: Attempt, *, fee: int, transaction: str, now: datetime) -> 
     )
 
 
-def promised(refund: Refund, *, sources: list[tuple[str, int]], payee: Payee | None, now: datetime) -> None:
+class Source(NamedTuple):
+    """An account that bears a part of something, and whose it is."""
+
+    account: str
+    amount: int
+    payee_id: UUID | None = None
+
+
+def promised(refund: Refund, *, sources: list[Source], now: datetime) -> None:
     """A refund was decided. `sources` are the accounts that bear it, with their parts."""
     _post(
         f"promise:{refund.id}",
-        [(source, Account.RIDER_REFUND_DUE, part) for source, part in sources],
+        [(each.account, Account.RIDER_REFUND_DUE, each.amount, each.payee_id) for each in sources],
         payment=refund.attempt.payment,
-        payee=payee,
         now=now,
     )
 
@@ -84,16 +92,33 @@ def refund_came_back(
     )
 
 
-def earned(payment: Payment, *, payee: Payee, share: int, rest: int, now: datetime) -> None:
-    """The trip has run: the payee has earned `share`, the platform `rest`."""
+def earned_key(payment_id: UUID) -> str:
+    """The event in which a payment was shared out."""
+    return f"earned:{payment_id}"
+
+
+def earned(payment: Payment, *, parts: list[Source], now: datetime) -> None:
+    """The trip has run: what the payment is worth goes to these accounts."""
     _post(
-        f"earned:{payment.id}",
-        [
-            (Account.RIDER_DEPOSIT, Account.OPERATOR_PAYABLE, share),
-            (Account.RIDER_DEPOSIT, Account.PLATFORM_FEE, rest),
-        ],
+        earned_key(payment.id),
+        [(Account.RIDER_DEPOSIT, each.account, each.amount, each.payee_id) for each in parts],
         payment=payment,
-        payee=payee,
+        now=now,
+    )
+
+
+def firm_key(group: str) -> str:
+    """The event in which pay that depends on no payment was booked."""
+    return f"firm:{group}"
+
+
+def firm(group: str, *, sources: list[Source], currency: str, now: datetime) -> None:
+    """The trip has run: payees are due this, whatever riders paid. It comes out of our fee, then out of our pocket."""
+    _post(
+        firm_key(group),
+        [(each.account, Account.OPERATOR_PAYABLE, each.amount, each.payee_id) for each in sources],
+        group=group,
+        currency=currency,
         now=now,
     )
 
@@ -102,10 +127,56 @@ def sent(transfer: Transfer, *, amount: int, transaction: str, now: datetime) ->
     """The payee was paid."""
     _post(
         f"transfer:{transfer.id}",
-        [(Account.OPERATOR_PAYABLE, Account.STRIPE_BALANCE, amount)],
+        [(transfer.account, Account.STRIPE_BALANCE, amount, transfer.payee_id)],
         payment=transfer.payment,
-        payee=transfer.payee,
+        group=transfer.group,
+        currency=transfer.currency,
         transaction=transaction,
+        now=now,
+    )
+
+
+def netted(transfer: Transfer, *, amount: int, now: datetime) -> None:
+    """A part of what is due is kept against what the payee owes us."""
+    _post(
+        f"netted:{transfer.id}",
+        [(transfer.account, Account.OPERATOR_RECEIVABLE, amount, transfer.payee_id)],
+        payment=transfer.payment,
+        group=transfer.group,
+        currency=transfer.currency,
+        now=now,
+    )
+
+
+def kept_key(reference: str) -> str:
+    """The event of keeping a part of what was held back."""
+    return f"kept:{reference}"
+
+
+def kept_back(
+    reference: str, *, payee_id: UUID, group: str, amount: int, currency: str, now: datetime
+) -> None:
+    """A payee does not get a part of what was due to them."""
+    _post(
+        kept_key(reference),
+        [(Account.OPERATOR_PAYABLE, Account.PLATFORM_RETAINED, amount, payee_id)],
+        group=group,
+        currency=currency,
+        now=now,
+    )
+
+
+def penalty_key(reference: str) -> str:
+    """The event of a penalty for this reference."""
+    return f"penalty:{reference}"
+
+
+def penalised(reference: str, *, payee_id: UUID, amount: int, currency: str, now: datetime) -> None:
+    """A payee owes us for something that went wrong."""
+    _post(
+        penalty_key(reference),
+        [(Account.OPERATOR_RECEIVABLE, Account.PLATFORM_RETAINED, amount, payee_id)],
+        currency=currency,
         now=now,
     )
 
@@ -114,9 +185,10 @@ def taken_back(transfer: Transfer, *, amount: int, provider_id: str, transaction
     """The payee gave a part back."""
     _post(
         f"reversal:{provider_id}",
-        [(Account.STRIPE_BALANCE, Account.OPERATOR_RECEIVABLE, amount)],
+        [(Account.STRIPE_BALANCE, Account.OPERATOR_RECEIVABLE, amount, transfer.payee_id)],
         payment=transfer.payment,
-        payee=transfer.payee,
+        group=transfer.group,
+        currency=transfer.currency,
         transaction=transaction,
         now=now,
     )
@@ -200,16 +272,16 @@ def balance_of(account: str, *, payment_id: UUID) -> int:
 
 def _post(
     event_key: str,
-    legs: list[tuple[Any, Any, int]],
+    legs: Sequence[tuple[Any, ...]],
     *,
     now: datetime,
     payment: Payment | None = None,
-    payee: Payee | None = None,
+    group: str = "",
     currency: str = "",
     transaction: str = "",
     user: UUID | None = None,
 ) -> None:
-    """Add the legs that are not zero and not there yet."""
+    """Add the legs (debit, credit, amount, and whose it is if it is a payee's) that are not zero and not there yet."""
     LedgerTransfer.objects.bulk_create(
         [
             LedgerTransfer(
@@ -220,13 +292,13 @@ def _post(
                 amount_minor=amount,
                 currency=payment.currency if payment else currency,
                 payment=payment,
-                payee=payee,
+                payee_id=whose[0] if whose else None,
                 user_id=user,
-                group=payment.group if payment else "",
+                group=payment.group if payment else group,
                 transaction=transaction,
                 occurred_at=now,
             )
-            for number, (debit, credit, amount) in enumerate(legs, start=1)
+            for number, (debit, credit, amount, *whose) in enumerate(legs, start=1)
             if amount
         ],
         ignore_conflicts=True,  # the same event again

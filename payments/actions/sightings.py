@@ -280,8 +280,7 @@ def _refund_of(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refun
         owed.amount_minor -= seen.amount  # what was promised with it covers both
         owed.save(update_fields=["amount_minor"])
         return row
-    sources, payee = bearers.of(payment=attempt.payment, refund=row, now=now)
-    ledger.promised(row, sources=sources, payee=payee, now=now)
+    ledger.promised(row, sources=bearers.of(payment=attempt.payment, refund=row, now=now), now=now)
     return row
 
 
@@ -317,7 +316,7 @@ def transfer(seen: words.TransferSeen, *, now: datetime) -> Transfer | None:
         row.transfer = seen.id
         row.reversed_minor = max(row.reversed_minor, seen.reversed)
         row.save(update_fields=["transfer", "reversed_minor"])
-        reached = TransferState.REVERSED if row.reversed_minor == row.amount_minor else TransferState.PAID
+        reached = TransferState.REVERSED if row.reversed_minor == row.to_send_minor else TransferState.PAID
         if row.state != reached and TRANSFER.allows(row.state, reached):
             changes.move(row, TRANSFER, reached, now=now, by=None)
             bearers.tell_of_transfer(row)

@@ -1,7 +1,7 @@
 """Reads over money: what is held, what a group of payments came to, balances, and what must always be true of them."""
 
 from payments.queries.balances import balance, balances
-from payments.queries.groups import TripMoney, held_amounts, outstanding, trip_money
+from payments.queries.groups import TripMoney, held_amounts, outstanding, trip_money, waits
 from payments.queries.invariants import (
     check_ledger,
     l1_balanced,
@@ -41,6 +41,7 @@ __all__ = [
     "stuck_operations",
     "trip_money",
     "unread_events",
+    "waits",
     "worth",
     "worths",
 ]

@@ -42,8 +42,8 @@ class TripMoney:
 def trip_money(group: str, currency: str = "USD") -> TripMoney:
     """What was captured, given back, kept by the provider and paid out for one group of payments."""
     sums = Payment.objects.filter(group=group).aggregate(c=Sum("captured_minor"), r=Sum("refunded_minor"))
-    sent = Transfer.objects.filter(payment__group=group, state=TransferState.PAID).aggregate(
-        a=Sum("amount_minor"), r=Sum("reversed_minor")
+    sent = Transfer.objects.filter(group=group, state=TransferState.PAID).aggregate(
+        a=Sum("amount_minor") - Sum("netted_minor"), r=Sum("reversed_minor")
     )
     return TripMoney(
         captured=Money(sums["c"] or 0, currency),
@@ -51,3 +51,12 @@ def trip_money(group: str, currency: str = "USD") -> TripMoney:
         fee=Money(-balance(Account.STRIPE_FEE, group=group), currency),
         paid_out=Money((sent["a"] or 0) - (sent["r"] or 0), currency),
     )
+
+
+def waits(group: str, payee_id: UUID, currency: str = "USD") -> Money:
+    """What is held back of a payee's pay for one group."""
+    held = Transfer.objects.filter(
+        group=group, payee_id=payee_id, held=True, state__in=[TransferState.PENDING, TransferState.FAILED]
+    )
+    sums = held.aggregate(a=Sum("amount_minor"), n=Sum("netted_minor"))
+    return Money((sums["a"] or 0) - (sums["n"] or 0), currency)

@@ -79,17 +79,49 @@ def l6_released_holds_nothing() -> list[str]:
     return kept + [f"{each.payment}: holds" for each in held.exclude(id__in=canceling.values("subject"))]
 
 
+#: What a payee is due, and what is no use of it but a move: sent, or kept against a debt.
+_PAYABLE = (Account.OPERATOR_PAYABLE, Account.PARTNER_PAYABLE)
+_PASSED_ON = (Account.STRIPE_BALANCE, Account.OPERATOR_RECEIVABLE)
+
+
 def l7_payees_get_no_more() -> list[str]:
-    """Per payment: what was sent less what was taken back, and what the payee owes, is within what was kept."""
-    wrong = []
-    owed = by_payment(Account.OPERATOR_RECEIVABLE)
-    for sent in Transfer.objects.filter(state=TransferState.PAID).select_related("payment"):
-        if sent.payment is None:
-            continue  # a top-up stands behind a whole trip; its settlement checks it
-        net = sent.amount_minor - sent.reversed_minor + owed.get(sent.payment_id, 0)
-        if net > sent.payment.refundable.minor:
-            wrong.append(f"{sent.payment}: {net} sent of {sent.payment.refundable}")
-    return wrong
+    """Per payee and group: what was sent less what came back, and what was kept against debts, is within what was booked
+    for them; and what they are due and have not got is what their transfers still have to send."""
+    booked, waits = _booked_to_payees()
+    got: Counter[tuple[UUID | None, str]] = Counter()
+    unsent: Counter[UUID | None] = Counter()
+    lines = LedgerTransfer.objects.filter(event_key__startswith="transfer:").values_list(
+        "event_key", flat=True
+    )
+    seen = set(lines)
+    for each in Transfer.objects.all():
+        was_sent = each.transfer or each.state == TransferState.PAID
+        if was_sent:
+            got[each.payee_id, each.group] += each.to_send_minor - each.reversed_minor
+        got[each.payee_id, each.group] += each.netted_minor
+        taken_before = each.state == TransferState.REVERSED and not each.transfer
+        if f"transfer:{each.id}" not in seen and not taken_before:
+            unsent[each.payee_id] += each.to_send_minor
+    wrong = [
+        f"payee {key[0]}, {key[1]}: got {got[key]} of {booked[key]}" for key in got if got[key] > booked[key]
+    ]
+    differ = (payee for payee in waits.keys() | unsent.keys() if waits[payee] != unsent[payee])
+    return wrong + [
+        f"payee {payee}: is due {waits[payee]}, transfers say {unsent[payee]}" for payee in differ
+    ]
+
+
+def _booked_to_payees() -> tuple[Counter[tuple[UUID | None, str]], Counter[UUID | None]]:
+    """What was booked for each payee and group, less what they gave up of it; and what each payee is still due."""
+    booked: Counter[tuple[UUID | None, str]] = Counter()
+    waits: Counter[UUID | None] = Counter()
+    rows = LedgerTransfer.objects.filter(Q(credit__in=_PAYABLE) | Q(debit__in=_PAYABLE))
+    for payee, group, credit, amount in rows.values_list("payee_id", "group", "credit", "amount_minor"):
+        sign = 1 if credit in _PAYABLE else -1
+        waits[payee] += sign * amount
+        if sign > 0 or credit not in _PASSED_ON:
+            booked[payee, group] += sign * amount
+    return booked, waits
 
 
 def l8_holds_agree(books: Books) -> list[str]:

@@ -21,6 +21,7 @@ def transfer(ana: User, group: str, now: object) -> Transfer:
     return Transfer.objects.create(
         payee=payee,
         payment=payment(ana, now=now, group=group),  # type: ignore[arg-type]
+        group=group,
         amount_minor=100,
         currency="USD",
         state=TransferState.PENDING,

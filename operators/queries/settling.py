@@ -1,0 +1,41 @@
+"""What the settlement of a trip is worked out from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from operators.models import Run
+from operators.queries.agreements import terms_of
+from operators.settling.splits import Driven, Facts, Kept
+from payments import queries as money
+from payments.models import Payment
+from trips.models import Pledge, Trip
+from trips.states import PledgeState
+
+
+def facts_of(trip: Trip, runs: Sequence[Run], payments: Sequence[Payment]) -> Facts:
+    """What is known of a trip's money, the payments in their order. With the payments locked."""
+    worths, fares = money.worths(payments), _fares(payments)
+    partner = trip.event.partner
+    return Facts(
+        kept=tuple(
+            Kept(worths[each.id].minor, tax=tax_in(trip, worths[each.id].minor), fares=fares.get(each.id, 0))
+            for each in payments
+        ),
+        driven=tuple(Driven(terms_of(run.terms), run.legs_percent) for run in runs),
+        bus_price=trip.cost_minor,
+        platform_percent=trip.platform_percent,
+        partner_percent=partner.share_percent if partner else 0,
+    )
+
+
+def tax_in(trip: Trip, worth: int) -> int:  # noqa: ARG001 - the one place that will ask for the rate
+    """What part of a payment that is worth so much is tax, in minor units. None yet: no rate is known here."""
+    return 0
+
+
+def _fares(payments: Sequence[Payment]) -> dict[UUID | None, int]:
+    """The full fares of the seats that each payment holds."""
+    sold = Pledge.objects.filter(payment__in=payments, state=PledgeState.PAID)
+    return {each.payment_id: each.price.minor * each.seats for each in sold}

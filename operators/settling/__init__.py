@@ -1,0 +1,1 @@
+"""Who gets what of a trip's money. Plain functions over plain facts."""
