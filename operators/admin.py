@@ -35,11 +35,6 @@ class LookOnly(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
 
-def _by(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # noqa: S101 - the admin has seen to it
-    return request.user
-
-
 class OperatorForm(forms.ModelForm):  # type: ignore[type-arg]
     """The one thing staff decide about a company, with its reason."""
 
@@ -82,7 +77,7 @@ class OperatorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return
         act = companies.suspend if obj.state == OperatorState.SUSPENDED else companies.activate
         try:
-            act(operator_id=obj.id, why=form.cleaned_data["why"], now=clock.now(), by=_by(request))
+            act(operator_id=obj.id, why=form.cleaned_data["why"], now=clock.now(), by=User.asking(request))
         except Refusal as refusal:
             messages.error(request, refusal.message)
 
@@ -130,9 +125,9 @@ class PaperAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         try:
             if form.cleaned_data["refused"]:
                 why = form.cleaned_data["refused_why"]
-                papers.refuse(paper_id=obj.id, why=why, now=clock.now(), by=_by(request))
+                papers.refuse(paper_id=obj.id, why=why, now=clock.now(), by=User.asking(request))
             else:
-                papers.accept(paper_id=obj.id, by=_by(request))
+                papers.accept(paper_id=obj.id, by=User.asking(request))
         except Refusal as refusal:
             messages.error(request, refusal.message)
 
@@ -140,7 +135,7 @@ class PaperAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def accept_again(self, request: HttpRequest, queryset: QuerySet[Paper]) -> None:
         """Take refusals back."""
         for paper in queryset:
-            papers.accept(paper_id=paper.id, by=_by(request))
+            papers.accept(paper_id=paper.id, by=User.asking(request))
 
 
 @admin.register(Member)

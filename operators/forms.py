@@ -124,7 +124,7 @@ class VehicleForm(forms.Form):
 class PaperForm(forms.Form):
     """A document with an expiry. `about` chooses what it is for: `licence`, `insurance:<id>` or `driving:<id>`."""
 
-    about = forms.ChoiceField(label=_("What is it?"))
+    about = forms.ChoiceField()  # each company has its own
     number = forms.CharField(label=_("Number"), max_length=60)
     valid_from = forms.DateField(label=_("Holds from"), widget=DateInput())
     expires_on = forms.DateField(label=_("Last day"), widget=DateInput())
@@ -140,7 +140,7 @@ class PaperForm(forms.Form):
             (f"{PaperKind.DRIVING}:{member.id}", str(_("Driving licence of %(member)s") % {"member": member}))
             for member in members
         ]
-        self.fields["about"].choices = choices  # type: ignore[attr-defined]
+        self.fields["about"] = forms.ChoiceField(label=_("What is it?"), choices=choices)
 
     def paper(self) -> dict[str, Any]:
         """The arguments of `papers.add`."""

@@ -100,6 +100,6 @@ class RuleValues(admin.ModelAdmin):  # type: ignore[type-arg]
     def save_model(self, request: HttpRequest, obj: RuleValue, form: Any, change: bool) -> None:
         """Through the one door."""
         try:
-            rules.change(obj.name, obj.value, now=clock.now(), by=request.user)  # type: ignore[arg-type]
+            rules.change(obj.name, obj.value, now=clock.now(), by=User.asking(request))
         except BadInput as refusal:
             messages.error(request, refusal.message)

@@ -27,8 +27,8 @@ from operators.api.serializers import (
     WithdrawIn,
 )
 from operators.models import Operator, Run
-from operators.queries import board as look
 from operators.queries import agreements, companies
+from operators.queries import board as look
 from rally import clock, rules
 from rally.errors import BadInput
 from rally.models import User
@@ -38,8 +38,7 @@ from trips.models import Trip
 
 def office_of(request: Request, code: str | None) -> Operator:
     """The company in whose office the caller works; `code` chooses among several. 404 for nobody's, 400 if unclear."""
-    assert isinstance(request.user, User)  # noqa: S101 - IsAuthenticated has seen to it
-    offices = [member.operator for member in companies.offices_of(request.user)]
+    offices = [member.operator for member in companies.offices_of(User.asking(request))]
     if code:
         offices = [operator for operator in offices if operator.code == code]
     if not offices:
@@ -51,8 +50,7 @@ def office_of(request: Request, code: str | None) -> Operator:
 
 def run_of(request: Request, code: str) -> Run:
     """The run, for its driver and its company's office. 404 for everybody else."""
-    assert isinstance(request.user, User)  # noqa: S101 - IsAuthenticated has seen to it
-    return get_object_or_404(companies.with_trip(Run.objects.visible_to(request.user)), code=code)
+    return get_object_or_404(companies.with_trip(Run.objects.visible_to(User.asking(request))), code=code)
 
 
 class Board(APIView):
@@ -131,7 +129,7 @@ class TripRuns(APIView):
             vehicle_id=given.validated_data["vehicle"],
             driver_id=given.validated_data["driver"],
             now=clock.now(),
-            by=request.user,  # type: ignore[arg-type] # IsAuthenticated has seen to it
+            by=User.asking(request),
         )
         return Response(RunOut(run).data, status=201)
 
@@ -152,6 +150,6 @@ class Withdraw(APIView):
             run_id=run.id,
             why=given.validated_data.get("why", ""),
             now=clock.now(),
-            by=request.user,  # type: ignore[arg-type] # IsAuthenticated has seen to it
+            by=User.asking(request),
         )
         return Response(RunOut(run_of(request, code)).data)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -214,7 +215,7 @@ def _ahead(field: str, now: datetime, trip: str, states: tuple[TripState, ...]) 
     return moment
 
 
-def _first(rows: QuerySet, field: str, after: datetime) -> datetime | None:  # type: ignore[type-arg]
+def _first(rows: QuerySet[Any], field: str, after: datetime) -> datetime | None:
     found: datetime | None = rows.filter(**{f"{field}__gt": after}).aggregate(first=Min(field))["first"]
     return found
 

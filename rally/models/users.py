@@ -6,8 +6,10 @@ from typing import Any
 
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models.functions import Lower
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from rally.ids import uuid7
@@ -64,6 +66,13 @@ class User(AbstractUser):
         """Addresses are kept in lower case, so that equal ones are equal."""
         self.email = self.email.lower()
         super().save(*args, **kwargs)
+
+    @classmethod
+    def asking(cls, request: HttpRequest) -> User:
+        """Who is signed in. For doorways that let nobody else in; should one forget to, it raises `PermissionDenied`."""
+        if not isinstance(request.user, cls):
+            raise PermissionDenied
+        return request.user
 
     @property
     def short_name(self) -> str:

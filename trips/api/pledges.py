@@ -164,7 +164,7 @@ class TripPledges(APIView):
             pledges.join(
                 code=codes.clean(code),
                 stop=given["stop"],
-                rider=_user(request),
+                rider=User.asking(request),
                 passengers=[
                     Passenger(name=each["name"], needs=tuple(each["needs"])) for each in given["passengers"]
                 ],
@@ -234,17 +234,11 @@ class Withdraw(APIView):
         shown = form.validated_data.get("refund_minor")
         pledges.withdraw(
             pledge_id=pledge.id,
-            by=_user(request),
+            by=User.asking(request),
             now=clock.now(),
             agreed=None if shown is None else Money(shown, pledge.currency),
         )
         return Response(PledgeDetail(_own(request, code)).data)
-
-
-def _user(request: Request) -> User:
-    """Who asks; `IsAuthenticated` has seen to it."""
-    assert isinstance(request.user, User)  # noqa: S101 - for the type checker
-    return request.user
 
 
 def _own(request: Request, code: str) -> Pledge:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -13,14 +15,16 @@ from django.views.decorators.http import require_http_methods
 
 from rally import clock, codes, rules
 from rally.errors import Refusal
+from rally.models import User
 from rally.money import Money
 from trips.actions import pledges
 from trips.forms.riding import HandOverForm, PassengerForms
 from trips.models import Pledge, Seat, Trip
-from trips.queries import riding, terms
+from trips.queries import fares, leaving, riding, terms
+from trips.queries.terms import Terms
 from trips.states import PledgeState
 from trips.views.limits import too_often
-from trips.views.looking import SeeOther, anybody, own, pledge_facts, print_of
+from trips.views.looking import SeeOther, own, pay_url, pledge_facts, print_of
 
 
 @never_cache
@@ -29,8 +33,7 @@ from trips.views.looking import SeeOther, anybody, own, pledge_facts, print_of
 def withdraw(request: HttpRequest, code: str) -> HttpResponse:
     """What leaving means, exactly; then leave."""
     found = own(request, code)
-    user = anybody(request)
-    assert user is not None  # noqa: S101 - login_required
+    user = User.asking(request)
     refused = ""
     if request.method == "POST":
         try:
@@ -40,7 +43,10 @@ def withdraw(request: HttpRequest, code: str) -> HttpResponse:
         except Refusal as refusal:
             refused = refusal.message
         else:
-            messages.success(request, _("You have left this trip."))
+            waited = found.state == PledgeState.WAITING
+            messages.success(
+                request, _("You have left the waiting list.") if waited else _("You have left this trip.")
+            )
             return SeeOther(found.get_absolute_url())
     context = {**pledge_facts(found, clock.now()), "refused": refused}
     return render(request, "trips/riding/withdraw.html", context, status=409 if refused else 200)
@@ -55,13 +61,15 @@ def _agreed(request: HttpRequest, currency: str) -> Money | None:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def change_seats(request: HttpRequest, code: str) -> HttpResponse:
-    """Names, needs, more seats, fewer seats."""
+    """Names, needs, more seats, fewer seats. More seats of a paid ride end at the checkout."""
     found = own(request, code)
-    user = anybody(request)
-    assert user is not None  # noqa: S101 - login_required
-    most = max(rules.current().max_seats_per_pledge, found.seats)
+    if found.enlarges is not None and found.state == PledgeState.PAID:
+        return redirect("trips:change_seats", code=found.enlarges.code)
+    user = User.asking(request)
+    seats = [seat for part in _changed_together(found) for seat in part.passengers.all()]
+    most = max(rules.current().max_seats_per_pledge, len(seats))
     if request.method != "POST":
-        lines = [{"name": seat.name, "needs": seat.needs, "seat": seat.id} for seat in found.passengers.all()]
+        lines = [{"name": seat.name, "needs": seat.needs, "seat": seat.id} for seat in seats]
         return _change_page(request, found, PassengerForms(None, most=most, initial=lines))
     people = PassengerForms(request.POST, most=most)
     do = request.POST.get("do", "save")
@@ -71,9 +79,9 @@ def change_seats(request: HttpRequest, code: str) -> HttpResponse:
         return _change_page(request, found, people.again(without=int(do[7:])))
     if not people.is_valid():
         return _change_page(request, found, people, status=422)
-    words = terms.terms(found.trip, found.fare, clock.now())
+    words = _words(found, len(people.forms) - len(seats), clock.now())
     try:
-        pledges.change_seats(
+        changed = pledges.change_seats(
             pledge_id=found.id,
             passengers=people.passengers,
             by=user,
@@ -85,29 +93,47 @@ def change_seats(request: HttpRequest, code: str) -> HttpResponse:
         )
     except Refusal as refusal:
         return _change_page(request, found, people, refused=refusal.message, status=409)
+    if changed.id != found.id:
+        return SeeOther(pay_url(changed))
     messages.success(request, _("Your seats are changed."))
     return SeeOther(found.get_absolute_url())
+
+
+def _changed_together(found: Pledge) -> list[Pledge]:
+    """A paid ride is changed with all that was paid for later; before paying there is one pledge."""
+    if found.state != PledgeState.PAID:
+        return [found]
+    return [part for part in leaving.ride(found) if part.state == PledgeState.PAID]
+
+
+def _words(found: Pledge, more: int, now: datetime) -> Terms:
+    """What more seats mean: added to a paid ride they cost what a seat costs today."""
+    if found.state == PledgeState.PAID:
+        found.stop.trip = found.trip
+        return terms.terms(found.trip, fares.to_agree(found.stop, max(1, more)), now)
+    return terms.terms(found.trip, found.fare, now)
 
 
 def _change_page(
     request: HttpRequest, found: Pledge, people: PassengerForms, *, refused: str = "", status: int = 200
 ) -> HttpResponse:
     now = clock.now()
-    seats = len(people.forms)
-    words = terms.terms(found.trip, found.fare, now)
-    fewer = found.seats - seats
-    back = Money.zero(found.currency)
-    if fewer > 0 and found.state == PledgeState.PAID:
-        percent = terms.refund_percent(found.policy, found.trip.departs_at, now)
-        back = terms.refund_of(found.fare * fewer, percent)
+    parts = _changed_together(found)
+    count, before = len(people.forms), sum(part.seats for part in parts)
+    more, fewer = max(0, count - before), max(0, before - count)
+    words = _words(found, more, now)
+    paid = found.state == PledgeState.PAID
+    zero = Money.zero(found.currency)
+    found.stop.trip = found.trip
     context = {
         **pledge_facts(found, now),
         "people": people,
-        "count": seats,
-        "more": max(0, -fewer),
-        "fewer": max(0, fewer),
-        "sum": found.fare * seats,
-        "back": back,
+        "count": count,
+        "more": more,
+        "fewer": fewer,
+        "sum": sum((part.charge for part in parts), zero) if paid else found.price * count,
+        "to_pay": fares.to_agree(found.stop, max(1, more)) * more if paid else zero,
+        "going": leaving.giving_up(found, fewer, now),
         "terms": words,
         "shown": print_of(words),
         "refused": refused,
@@ -122,8 +148,7 @@ def _change_page(
 def hand_over(request: HttpRequest, code: str) -> HttpResponse:
     """Give one seat to somebody else; by the seat's code."""
     seat = get_object_or_404(Seat.objects.select_related("pledge"), code=codes.clean(code))
-    user = anybody(request)
-    assert user is not None  # noqa: S101 - login_required
+    user = User.asking(request)
     if user.id not in {seat.pledge.rider_id, seat.holder_id}:
         raise Http404
     if request.method == "POST":

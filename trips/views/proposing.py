@@ -102,7 +102,7 @@ def propose(request: HttpRequest, code: str) -> HttpResponse:
 
 def _open(request: HttpRequest, event: Event, typed: Typed, now: datetime) -> HttpResponse:
     """The trip and its captain's own seats, or neither."""
-    assert isinstance(request.user, User)  # noqa: S101 - the view has seen to it
+    captain = User.asking(request)
     people_valid = typed.people.is_valid()
     if typed.plan is None or typed.terms is None or not people_valid:
         return _page(request, event, typed, status=422)
@@ -114,7 +114,7 @@ def _open(request: HttpRequest, event: Event, typed: Typed, now: datetime) -> Ht
         typed.problem = _("What happens to your card has changed meanwhile. Please read it again and agree.")
         return _page(request, event, typed, status=409)
     try:
-        pledge = _propose_and_pledge(request.user, event, typed, stop_at, now)
+        pledge = _propose_and_pledge(captain, event, typed, stop_at, now)
     except Refusal as refusal:
         typed.problem = refusal.message
         return _page(request, event, typed, status=409)
