@@ -123,6 +123,17 @@ class NotChangeable(Refusal):
 
 
 class AmountChanged(Refusal):
+class FaresCannotFall(Refusal):
+    """Nearly every seat is needed to pay the bus, so that nothing is left by which the price could fall."""
+
+    code = "fares_cannot_fall"
+    field = "falling_fares"
+    text = _(
+        "With a minimum of %(threshold)s of %(seats)s seats the price cannot fall: nearly everybody is needed to pay the"
+        " bus. Lower the minimum, or let the price stand."
+    )
+
+
     """What comes back is less than the rider was shown."""
 
     code = "amount_changed"

@@ -41,7 +41,30 @@ def still_needed(pledge: Pledge, now: datetime) -> None:
 def confirmed(pledge: Pledge, now: datetime) -> None:
     """It goes."""
     mending = pledge.state == PledgeState.NEEDS_CARD
-    _tell(pledge, "confirmed", now, mending=mending, pay_url=links.pay_link(pledge) if mending else "")
+    _tell(
+        pledge,
+        "confirmed",
+        now,
+        mending=mending,
+        pay_url=links.pay_link(pledge) if mending else "",
+        fell=pledge.price < pledge.fare,
+        locked=pledge.price_minor is not None,
+        price=str(pledge.price),
+        fare=str(pledge.fare),
+    )
+
+
+def fare_fell(pledge: Pledge, *, was: Money, back: Money, now: datetime) -> None:
+    """Others joined after you: what you paid, what a seat costs now, what comes back."""
+    _tell(
+        pledge,
+        "fare_fell",
+        now,
+        paid=str(was * pledge.seats),
+        was=str(was),
+        price=str(pledge.price),
+        back=str(back),
+    )
 
 
 def lapsed(pledge: Pledge, now: datetime) -> None:
@@ -71,9 +94,68 @@ def card_reminder(pledge: Pledge, hours: int, now: datetime) -> None:
     _tell(pledge, "card_reminder", now, about=f"{_asking(pledge)}:{hours}", **_card_facts(pledge))
 
 
-def withdrawn(pledge: Pledge, refund: Money, kept: Money, now: datetime) -> None:
-    """You left; this comes back."""
-    _tell(pledge, "withdrawn", now, refund=str(refund) if refund else "", kept=str(kept) if kept else "")
+def withdrawn(pledge: Pledge, look: Leaving, now: datetime) -> None:
+    """You left; this comes back, and that much more if the seats are sold again."""
+    _tell(pledge, "withdrawn", now, seats=sum(part.seats for part in look.parts), **_going(look))
+
+
+def fewer_seats(pledge: Pledge, fewer: int, look: Leaving, now: datetime) -> None:
+    """You gave up some of your seats; this comes back."""
+    about = f"pledge:{pledge.id}:{int(now.timestamp())}"
+    _tell(pledge, "fewer_seats", now, about=about, fewer=fewer, **_going(look))
+
+
+def resold(pledge: Pledge, n: int, amount: Money, now: datetime) -> None:
+    """A seat that you gave up was sold again: the rest of its price comes back."""
+    _tell(pledge, "resold", now, about=f"pledge:{pledge.id}:{n}", back=str(amount))
+
+
+def waiting(pledge: Pledge, now: datetime) -> None:
+    """You are on the waiting list; nothing is taken."""
+    _tell(pledge, "waiting", now)
+
+
+def seats_offered(pledge: Pledge, now: datetime) -> None:
+    """Seats became free and are kept for you until then: the way to pay for them."""
+    _tell(
+        pledge,
+        "seats_offered",
+        now,
+        pay_url=links.pay_link(pledge),
+        until=local_time_zoned(pledge.reserved_until, pledge.stop),
+        charged=pledge.instrument == Instrument.CHARGE,
+    )
+
+
+def offer_over(pledge: Pledge, now: datetime) -> None:
+    """You did not take the seats that were kept for you; the next one is asked."""
+    _tell(pledge, "offer_over", now)
+
+
+def waiting_ended(pledge: Pledge, now: datetime) -> None:
+    """No seat became free for you before the end; nothing was taken."""
+    _tell(pledge, "waiting_ended", now, why=pledge.trip.why_ended)
+
+
+def leg_failed(pledge: Pledge, leg: str, amount: Money, now: datetime) -> None:
+    """One way was not driven; this comes back."""
+    about = f"pledge:{pledge.id}:{leg}:{amount.minor}"
+    _tell(pledge, "leg_failed", now, about=about, way_back=leg == "return", back=str(amount))
+
+
+def goodwill(pledge: Pledge, amount: Money, now: datetime) -> None:
+    """We are sorry: credit for your next ride."""
+    _tell(pledge, "goodwill", now, credit=str(amount))
+
+
+def bus_lost(pledge: Pledge, now: datetime) -> None:
+    """The company that was to drive cannot; another one is being asked."""
+    _tell(pledge, "bus_lost", now, about=f"pledge:{pledge.id}:{int(now.timestamp())}")
+
+
+def refund_late(pledge: Pledge, amount: Money, about: str, now: datetime) -> None:
+    """The bank sent a refund back to us: it is still yours, and we see to it."""
+    _tell(pledge, "refund_late", now, about=about, back=str(amount))
 
 
 def dropped(pledge: Pledge, now: datetime) -> None:
@@ -185,7 +267,7 @@ def _tell(
     facts = {
         **_facts(trip),
         "seats": pledge.seats,
-        "amount": str(pledge.amount),
+        "amount": str(pledge.charge),
         "stop": stop.name,
         "address": stop.address,
         "departs": local_time_zoned(stop.departs_at, stop),

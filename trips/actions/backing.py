@@ -19,6 +19,7 @@ from rally import journal, rules
 from rally.later import later
 from rally.models import StateChange, User
 from trips import notices
+from trips.actions import fares
 from trips.locks import locked_pledge
 from trips.models import Pledge, Trip
 from trips.models.pledges import Instrument
@@ -47,6 +48,8 @@ def follow(*, payment_id: Any, now: datetime) -> None:
     payments.followed(payment_id=payment_id, state=seen, now=now)
 
     trip.refresh_from_db(fields=["seats_pledged", "seats_taken", "seats_funded"])
+    fares.fall(trip=trip)
+    fares.settle_up(trip=trip, pledge=pledge, now=now)
     wake(trip, now)
 
 
@@ -120,20 +123,26 @@ def carry_on(*, trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> 
         let_go(trip=trip, pledge=pledge, now=now, why=trip.state)
         return
     if pledge.state == PledgeState.BACKED and payment.state == PaymentState.CARD_SAVED:
-        if payment.amount != pledge.amount:
-            payments.change_amount(payment_id=payment.id, amount=pledge.amount, now=now)
+        _ask_no_more_than(pledge, payment, now)
         if trip.state in {TripState.SETTLING, TripState.CONFIRMED}:
-            payments.authorize(payment_id=payment.id, amount=pledge.amount, now=now)
+            payments.authorize(payment_id=payment.id, amount=pledge.charge, now=now)
             move(pledge, PledgeState.AUTHORIZING, now=now, by=None, trip=trip)
     elif (
         pledge.state == PledgeState.HELD
         and payment.state == PaymentState.HELD
         and trip.state in {TripState.CONFIRMED, TripState.UNDER_WAY}
     ):
-        payments.capture(payment_id=payment.id, amount=pledge.amount, now=now)
+        _ask_no_more_than(pledge, payment, now)
+        payments.capture(payment_id=payment.id, amount=pledge.charge, now=now)
         move(pledge, PledgeState.CAPTURING, now=now, by=None, trip=trip)
     elif trip.state == TripState.GATHERING and payment.state == PaymentState.HELD:
         let_card_rest(trip=trip, pledge=pledge, now=now)  # the answer came after the decision was put off
+
+
+def _ask_no_more_than(pledge: Pledge, payment: Payment, now: datetime) -> None:
+    """The payment is for what the pledge costs: the agreed amount until the price is locked, never above that after."""
+    if payment.amount != pledge.charge:
+        payments.change_amount(payment_id=payment.id, amount=pledge.charge, now=now)
 
 
 def let_go(*, trip: Trip, pledge: Pledge, now: datetime, why: str) -> None:
@@ -309,7 +318,7 @@ def try_again(*, pledge_id: Any, now: datetime) -> None:
     if pledge.card_asked_at is None or now < pledge.card_asked_at + timedelta(hours=24):
         return
 
-    payments.authorize(payment_id=payment.id, amount=pledge.amount, now=now)
+    payments.authorize(payment_id=payment.id, amount=pledge.charge, now=now)
     move(pledge, PledgeState.AUTHORIZING, now=now, by=None, trip=trip, why="asked once more")
 
 

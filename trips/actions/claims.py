@@ -6,7 +6,7 @@ stands as the rider was told, see that there is room, write the pledge, its seat
 be given again. Alone, the statement is its own transaction: nobody waits for a line of Python while the row is locked. The
 trigger counts the seats and `trip_never_oversold` has the last word, as for every other writer.
 
-The statement calls the function `claim_seats` (trips/migrations/0003), whose parts PostgreSQL plans once for each
+The statement calls the function `claim_seats` (trips/migrations/0005), whose parts PostgreSQL plans once for each
 connection instead of once for each rider. The rows go in as JSON and are taken apart by the names of the columns, so a new
 column is never forgotten.
 """
@@ -22,7 +22,7 @@ from rally import statements
 from rally.models import GivenAnswer
 from trips.models import Pledge, Seat, Trip
 
-_CLAIM = "SELECT claim_seats(%s, %s, %s, %s, %s, %s, %s, %s)"
+_CLAIM = "SELECT claim_seats(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
 def claim(*, trip: Trip, pledge: Pledge, seats: Sequence[Seat], answer: GivenAnswer | None = None) -> bool:
@@ -36,6 +36,7 @@ def claim(*, trip: Trip, pledge: Pledge, seats: Sequence[Seat], answer: GivenAns
         _CLAIM,
         (
             *(str(trip.state), trip.threshold, trip.decides_at, trip.departs_at, trip.grace_ends_at),
+            trip.locked_percent,
             *(_json([pledge])[1:-1], _json(seats), _json([answer] if answer else [])),
         ),
     )

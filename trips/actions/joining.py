@@ -19,7 +19,7 @@ from trips.actions.passengers import Passenger, checked
 from trips.errors import AlreadyPledged, ConsentMissing, PledgesClosed, TripFull
 from trips.locks import locked_trip
 from trips.models import Pledge, Seat, Stop, Trip
-from trips.queries import joining, terms
+from trips.queries import fares, joining, terms
 from trips.queries.joining import Joining
 from trips.states import TripState
 
@@ -33,16 +33,19 @@ def make(
     consent_text: str,
     consent_version: str,
     consented: bool,
+    fare: Money | None = None,
     now: datetime,
 ) -> Pledge:
     """Reserve a seat for each passenger for `reserve_minutes`, while the rider goes to pay (`pay_link`).
 
-    The rider was shown `consent_text` and agrees to it. Twice is refused: raises `AlreadyPledged`. Raises `TripFull`,
-    `PledgesClosed`, `ConsentMissing`, `TooManySeats`, and `BadInput` for a stop of another trip or names that are none.
+    The rider was shown `consent_text` and agrees to it; `fare` is the price of a seat in it, should it be less than what
+    is in force by now. Twice is refused: raises `AlreadyPledged`. Raises `TripFull`, `PledgesClosed`, `ConsentMissing`,
+    `TooManySeats`, and `BadInput` for a stop of another trip or names that are none.
     """
     return _reserve(
         lambda: joining.by_id(trip_id, stop_id, rider),
         lambda _stop: (consent_text, consent_version),
+        shown=fare,
         rider=rider,
         passengers=passengers,
         consented=consented,
@@ -69,7 +72,7 @@ def join(
     """
 
     def words(stop: Stop) -> tuple[str, str]:
-        now_told = terms.terms(stop.trip, Money(stop.fare_minor, stop.trip.currency), now)
+        now_told = terms.terms(stop.trip, fares.to_agree(stop, len(passengers)), now)
         return now_told.text, now_told.version
 
     return _reserve(
@@ -89,6 +92,7 @@ def _reserve(
     words: Callable[[Stop], tuple[str, str]],
     *,
     lately: Stop | None = None,
+    shown: Money | None = None,
     rider: User,
     passengers: Sequence[Passenger],
     consented: bool,
@@ -105,7 +109,9 @@ def _reserve(
         raise ConsentMissing
 
     def take(stop: Stop) -> Pledge | None:
-        pledge = _draft(stop, words(stop), rider=rider, seats=len(people), now=now)
+        fare = fares.to_agree(stop, len(people))
+        fare = min(fare, shown) if shown else fare
+        pledge = draft(stop, words(stop), fare, rider=rider, seats=len(people), now=now)
         seats = [
             Seat(pledge=pledge, position=position, name=person.name, needs=list(person.needs))
             for position, person in enumerate(people, start=1)
@@ -145,7 +151,9 @@ def _is_open(trip: Trip, seats: int, now: datetime) -> bool:
     return trip.seats_left >= seats
 
 
-def _draft(stop: Stop, words: tuple[str, str], *, rider: User, seats: int, now: datetime) -> Pledge:
+def draft(
+    stop: Stop, words: tuple[str, str], fare: Money, *, rider: User, seats: int, now: datetime
+) -> Pledge:
     """The pledge as it will be written. No line in the journal: a draft's own row says who made it and when."""
     numbers, (text, version) = rules.current(), words
     if not text.strip():
@@ -155,7 +163,9 @@ def _draft(stop: Stop, words: tuple[str, str], *, rider: User, seats: int, now: 
         stop=stop,
         rider=rider,
         seats=seats,
-        fare_minor=stop.fare_minor,
+        fare_minor=fare.minor,
+        # Who joins once the price is locked agrees to what is in force, and pays it at once.
+        price_minor=None if stop.trip.locked_percent is None else fare.minor,
         currency=stop.trip.currency,
         instrument=terms.instrument_for(stop.trip, now, numbers),
         consent_text=text,

@@ -54,12 +54,15 @@ def open_payment(*, pledge_id: Any, now: datetime) -> ToPay:
             reference=f"pledge:{pledge.id}",
             group=f"trip:{trip.id}",
             description=_description(trip, pledge),
-            amount=pledge.amount,
+            amount=pledge.charge,
             now=now,
         )
     if pledge.state == PledgeState.DRAFT:
         keep = timedelta(minutes=rules.current().reserve_minutes)
         pledge.reserved_until = max(pledge.reserved_until, min(now + keep, pledge.created_at + 2 * keep))
+    elif mode == Checkout.Mode.CHARGE and pledge.state != PledgeState.PAYMENT_DUE:
+        # The price may have been locked since; what is due was told the payment when it was to be taken.
+        payments.change_amount(payment_id=pledge.payment_id, amount=pledge.charge, now=now)
     pledge.save(update_fields=["payment", "reserved_until"])
     return ToPay(payment_id=pledge.payment_id, mode=mode)
 

@@ -23,6 +23,7 @@ from trips.errors import (
     AlreadyProposed,
     EventBegun,
     EventCancelled,
+    FaresCannotFall,
     StopAtVenue,
     StopsOutOfOrder,
     ThresholdOutOfRange,
@@ -32,7 +33,7 @@ from trips.errors import (
 )
 from trips.models import Event, Stop, Trip
 from trips.models.events import EventState
-from trips.pricing import quotes
+from trips.pricing import ladders, quotes
 from trips.pricing.quotes import Quote
 from trips.queries import places
 from trips.states import ALIVE, SEATS, THRESHOLDS, TRIP, VehicleClass, Visibility
@@ -62,15 +63,23 @@ class Plan:
     origin: str
     vehicle_class: VehicleClass
     quote: Quote
+    #: How the fare falls as the coach fills; empty where it stands.
+    ladder: list[list[int]]
 
 
 def plan(
-    *, event: Event, vehicle_class: str, stops: Sequence[NewStop], threshold: int | None, now: datetime
+    *,
+    event: Event,
+    vehicle_class: str,
+    stops: Sequence[NewStop],
+    threshold: int | None,
+    falling_fares: bool = False,
+    now: datetime,
 ) -> Plan:
     """Work out a trip without saving anything; `event` comes with its venue. `threshold=None` takes the usual one.
 
-    Raises what `propose` raises, in this order: BadInput, EventCancelled, EventBegun, ThresholdOutOfRange, StopAtVenue,
-    StopsOutOfOrder (with `facts["better"]`), TooFar, TooLongOnDuty, TooLate.
+    Raises what `propose` raises, in this order: BadInput, EventCancelled, EventBegun, ThresholdOutOfRange,
+    FaresCannotFall, StopAtVenue, StopsOutOfOrder (with `facts["better"]`), TooFar, TooLongOnDuty, TooLate.
     """
     law = rules.current()
     kind = _vehicle_class(vehicle_class)
@@ -79,6 +88,7 @@ def plan(
     minimum = THRESHOLDS[kind] if threshold is None else threshold
     _check_event(event, now)
     _check_threshold(minimum, SEATS[kind], law)
+    ladder = _ladder(minimum, SEATS[kind], law) if falling_fares else []
 
     points = [Point(stop.latitude, stop.longitude) for stop in clean]
     _check_distance(clean, points, event, law)
@@ -107,6 +117,7 @@ def plan(
         origin=found[0][1],
         vehicle_class=kind,
         quote=quote,
+        ladder=ladder,
     )
 
 
@@ -119,20 +130,31 @@ def propose(
     stops: Sequence[NewStop],
     threshold: int | None,
     visibility: str,
+    falling_fares: bool = False,
     now: datetime,
 ) -> Trip:
     """Open a trip to an event: times, cost and fares are those of `plan` and stay as they are from then on.
 
+    With `falling_fares` riders agree to the fare as the most they pay, and pay less the fuller the coach is.
+
     The same captain proposing the same trip twice (event, bus and stops alike) is refused while the first one lives and
     has seats left, so that a double press makes one trip. Raises `Event.DoesNotExist`, BadInput, EventCancelled,
-    EventBegun, TooLate, TooFar, TooLongOnDuty, StopAtVenue, StopsOutOfOrder, ThresholdOutOfRange, AlreadyProposed.
+    EventBegun, TooLate, TooFar, TooLongOnDuty, StopAtVenue, StopsOutOfOrder, ThresholdOutOfRange, FaresCannotFall,
+    AlreadyProposed.
     """
     _one_at_a_time(captain, event_id)
     event = Event.objects.select_related("venue").get(pk=event_id)
 
     if visibility not in Visibility.values:
         raise BadInput(_("A trip is either public or for those with the link."), field="visibility")
-    worked_out = plan(event=event, vehicle_class=vehicle_class, stops=stops, threshold=threshold, now=now)
+    worked_out = plan(
+        event=event,
+        vehicle_class=vehicle_class,
+        stops=stops,
+        threshold=threshold,
+        falling_fares=falling_fares,
+        now=now,
+    )
     _refuse_twin(event, captain, worked_out)
 
     trip = _save(event, captain, worked_out, visibility, now)
@@ -164,6 +186,7 @@ def draft(*, event: Event, worked_out: Plan, visibility: str, now: datetime) -> 
         cost_minor=quote.cost.bus.minor,
         cost_parts=quote.cost.parts(),
         platform_percent=quote.platform_percent,
+        ladder=worked_out.ladder,
         created_at=now,
     )
     rows = zip(worked_out.stops, worked_out.zones, times.stops, quote.fares, strict=True)
@@ -284,6 +307,13 @@ def _check_threshold(threshold: int, seats: int, law: Rules) -> None:
     least, most = quotes.threshold_range(seats, law)
     if not least <= threshold <= most:
         raise ThresholdOutOfRange(least=least, most=most)
+
+
+def _ladder(threshold: int, seats: int, law: Rules) -> list[list[int]]:
+    steps = ladders.build(threshold=threshold, capacity=seats, least_percent=law.ladder_least_percent)
+    if not steps:
+        raise FaresCannotFall(threshold=threshold, seats=seats)
+    return steps
 
 
 def _check_distance(stops: Sequence[NewStop], points: Sequence[Point], event: Event, law: Rules) -> None:

@@ -15,6 +15,7 @@ from payments.states import SECURED, PaymentState
 from rally import journal, rules
 from trips import notices
 from trips.actions import backing as money
+from trips.actions import fares
 from trips.locks import locked_pledges, locked_trip
 from trips.models import Pledge, Trip
 from trips.queries import terms
@@ -101,7 +102,7 @@ def _advance(trip: Trip, now: datetime) -> None:
     )
 
     if held >= trip.threshold and trip.has_bus:
-        _confirm(trip, backing, now)
+        _confirm(trip, backing, held, now)
     elif now < trip.grace_ends_at and _worth_waiting(trip, now):
         return
     elif now < trip.decides_at:
@@ -127,10 +128,14 @@ def _worth_waiting(trip: Trip, now: datetime) -> bool:
     return trip.has_bus and trip.seats_taken >= trip.threshold
 
 
-def _confirm(trip: Trip, backing: Backing, now: datetime) -> None:
-    """The point of no return: the money is really there and a bus is bound. From here on it is taken."""
+def _confirm(trip: Trip, backing: Backing, held: int, now: datetime) -> None:
+    """The point of no return: the money is really there and a bus is bound. From here on it is taken.
+
+    Where the fare falls as the coach fills, `held` seats lock the price of everybody; what is held above it is let go.
+    """
     trip.decided_at = now
-    _move(trip, TripState.CONFIRMED, now=now, also=("decided_at",), why=f"{trip.seats_funded} seats held")
+    fares.lock(trip=trip, pledges=[pledge for pledge, _payment in backing], held=held)
+    _move(trip, TripState.CONFIRMED, now=now, also=("decided_at", "locked_percent"), why=f"{held} seats held")
     for pledge, payment in backing:
         if pledge.state != PledgeState.DRAFT:
             notices.confirmed(pledge, now)

@@ -206,6 +206,11 @@ class Pledge(Row):
         return self.fare * self.seats
 
     @property
+    def charge(self) -> Money:
+        """What all its seats cost: at the locked price, until then at most at the agreed one."""
+        return self.price * self.seats
+
+    @property
     def is_live(self) -> bool:
         """It takes up seats."""
         return self.state in OCCUPYING

@@ -88,6 +88,11 @@ class Trip(Row):
         null=True, editable=False, help_text="seats still needed: riders were told"
     )
     told_passes_at = models.DateTimeField(null=True, editable=False, help_text="boarding passes were sent")
+    thanked_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="once it had run: when captain and friends were thanked in credit",
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -102,6 +107,10 @@ class Trip(Row):
             models.CheckConstraint(
                 name="trip_locked_percent_fits",
                 condition=Q(locked_percent=None) | Q(locked_percent__gte=1, locked_percent__lte=100),
+            ),
+            models.CheckConstraint(
+                name="trip_locked_by_its_decision",
+                condition=Q(locked_percent=None) | Q(decided_at__isnull=False),
             ),
             models.CheckConstraint(
                 name="trip_times_in_order",
@@ -129,6 +138,11 @@ class Trip(Row):
             ),
             models.Index(fields=["departs_at"], name="trip_departs", condition=Q(state__in=list(JOINABLE))),
             models.Index(fields=["event", "state"], name="trip_event_state"),
+            models.Index(
+                fields=["returns_at"],
+                name="trip_to_thank_for",
+                condition=Q(state__in=[TripState.COMPLETED, TripState.CLOSED], thanked_at=None),
+            ),
         ]
         triggers = [
             pgtrigger.Trigger(

@@ -6,6 +6,7 @@ times as much as asking them. Columns that are not among these are read from the
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ _STOP = _ordered(Stop, "id", "trip_id", "position", "fare_minor")
 _TRIP = _ordered(
     Trip,
     *("id", "code", "event_id", "state", "currency"),
-    *("capacity", "seats_taken", "threshold", "decides_at", "departs_at", "grace_ends_at"),
+    *("capacity", "seats_taken", "seats_funded", "threshold", "decides_at", "departs_at", "grace_ends_at"),
+    *("ladder", "locked_percent", "fares_closed_at"),
 )
 _EVENT = _ordered(Event, "id", "venue_id")
 _VENUE = _ordered(Venue, "id", "time_zone")
@@ -114,4 +116,5 @@ def _stop(row: Sequence[Any]) -> Stop:
     )
     event.venue, trip.event, stop.trip = venue, event, trip  # type: ignore[attr-defined]
     assert isinstance(stop, Stop)  # noqa: S101 - for the type checker
+    trip.ladder = json.loads(trip.ladder)  # type: ignore[attr-defined]  # as it came; `from_db` converts nothing
     return stop

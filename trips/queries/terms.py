@@ -16,12 +16,22 @@ from rally.rules import Rules
 from rally.templatetags.look import local_time_zoned
 from trips.models import Trip
 from trips.models.pledges import Instrument
+from trips.pricing import ladders
 from trips.states import TripState
 
 #: Changes whenever a sentence of the consent changes; kept with each pledge beside the words themselves.
-CONSENT_VERSION = "2026-11"
+CONSENT_VERSION = "2026-11-22"
 
 Ladder = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Falling:
+    """How the price of a trip may fall, as far as the words need it: the steps ahead, and whether it is locked."""
+
+    steps: tuple[tuple[int, int], ...]
+    locked: bool
+    closes_hours: int
 
 
 @dataclass(frozen=True)
@@ -125,12 +135,15 @@ def terms(trip: Trip, fares: Money | Sequence[Money], now: datetime) -> Terms:
     numbers = rules.current()
     instrument = instrument_for(trip, now, numbers)
     ladder = policy(numbers)
+    alone = fares if isinstance(fares, Money) else fares[0] if len(set(fares)) == 1 else None
     lines = _lines(
         instrument,
         threshold=trip.threshold,
         decides_at=trip.decides_at,
         zone=trip.event.venue.time_zone,
         price=_price(fares),
+        alone=alone,
+        falling=_falling(trip, numbers),
         ladder=tuple(tuple(step) for step in ladder),
         read_in=(get_language(), clock.now().year),
     )
@@ -145,6 +158,8 @@ def _lines(
     decides_at: datetime,
     zone: str,
     price: str,
+    alone: Money | None,
+    falling: Falling | None,
     ladder: Ladder,
     read_in: tuple[str | None, int],  # noqa: ARG001 - the language, and the year that a date need not name
 ) -> tuple[str, ...]:
@@ -170,19 +185,76 @@ def _lines(
         else _("I can leave free of charge until the bus is certain. After that I get back: %(ladder)s.")
     )
     return (
-        _(
-            "The amount is %(price)s for each seat I take, there and back, fees included. It can never become more."
-        )
-        % {"price": price},
+        *_amount(price, alone, falling),
         later % {"threshold": threshold, "decides": local_time_zoned(decides_at, zone)},
-        *(
-            [_("If the bus becomes certain while I am paying, the same amount is charged at once.")]
-            if instrument != Instrument.CHARGE
-            else []
-        ),
+        *_while_it_is_decided(instrument, falling),
         leaving % {"ladder": ladder_in_words(ladder)},
         _("I can hand a seat to somebody else until departure. My card is used for nothing but this trip."),
     )
+
+
+def _while_it_is_decided(instrument: Instrument, falling: Falling | None) -> tuple[str, ...]:
+    if instrument == Instrument.CHARGE:
+        return ()
+    if falling is None:
+        return (_("If the bus becomes certain while I am paying, the same amount is charged at once."),)
+    return (
+        _("My bank sets the highest amount aside; only the locked price is charged, and the rest is let go."),
+        _("If the bus becomes certain while I am paying, the locked price is charged at once."),
+    )
+
+
+def _falling(trip: Trip, numbers: Rules) -> Falling | None:
+    """Nothing for a fare that stands, and for one that cannot fall any more: then it is the amount, and that is all."""
+    if not trip.ladder or trip.fares_closed_at is not None:
+        return None
+    locked = trip.locked_percent is not None
+    now = 100 if trip.locked_percent is None else trip.locked_percent
+    steps = tuple(
+        (seats, percent) for seats, percent in trip.ladder if percent < now and seats <= trip.capacity
+    )
+    return Falling(steps, locked, numbers.fares_close_hours_before) if steps else None
+
+
+def _amount(price: str, alone: Money | None, falling: Falling | None) -> tuple[str, ...]:
+    """How the amount is found."""
+    if falling is None or falling.locked:
+        first = _(
+            "The amount is %(price)s for each seat I take, there and back, fees included. It can never become more."
+        ) % {"price": price}
+    else:
+        first = _(
+            "The amount is at most %(price)s for each seat I take, there and back, fees included. It can never become"
+            " more, and it falls as the coach fills: to %(steps)s."
+        ) % {"price": price, "steps": steps_in_words(falling.steps, alone)}
+    if falling is None:
+        return (first,)
+    if falling.locked:
+        then = _(
+            "When later riders make the price fall for everybody, I get the difference back once, %(hours)s hours before"
+            " departure."
+        )
+    else:
+        then = _(
+            "The price is locked by the seats whose money is held when the bus becomes certain, for everybody by the"
+            " same share of their fare. From then on it can only fall: what later riders save me comes back once,"
+            " %(hours)s hours before departure."
+        )
+    return (first, then % {"hours": falling.closes_hours})
+
+
+def steps_in_words(steps: Ladder, fare: Money | None) -> str:
+    """`$38 from 33 seats, $30.50 from 41 seats`; in percent of the fare where there are several fares."""
+    shown = []
+    for seats, percent in steps:
+        if fare is None:
+            shown.append(
+                _("%(percent)s%% of that from %(seats)s seats") % {"percent": percent, "seats": seats}
+            )
+        else:
+            cost = Money(ladders.price(fare.minor, percent), fare.currency)
+            shown.append(_("%(price)s from %(seats)s seats") % {"price": cost, "seats": seats})
+    return ", ".join(shown)
 
 
 def _price(fares: Money | Sequence[Money]) -> str:

@@ -18,11 +18,10 @@ from django.views.decorators.http import require_http_methods
 from rally import clock, codes, rules
 from rally.errors import Refusal
 from rally.models import User
-from rally.money import Money
 from trips.actions import pledges
 from trips.forms.riding import PassengerForms, PledgeForm
 from trips.models import Pledge, Stop, Trip
-from trips.queries import riding, terms
+from trips.queries import fares, riding, terms
 from trips.queries.terms import Terms
 from trips.views.limits import too_often
 from trips.views.looking import SeeOther, anybody, print_of
@@ -51,7 +50,7 @@ def make_pledge(request: HttpRequest, code: str) -> HttpResponse:
     if limited := too_often(request, "pledge", most=60, minutes=10):
         return limited
     valid, people_valid = form.is_valid(), people.is_valid()
-    shown = _terms(trip, stops, clock.now())
+    shown = _terms(trip, stops, len(people.forms), clock.now())
     if valid and people_valid and request.POST.get("shown") != print_of(shown):
         form.add_error(
             None, _("What happens to your card has changed meanwhile. Please read it again and agree.")
@@ -94,6 +93,7 @@ def _take(
             consent_text=shown.text,
             consent_version=shown.version,
             consented=form.cleaned_data["consent"],
+            fare=fares.to_agree(stop, len(people.forms)),
             now=now,
         )
     if not request.user.is_authenticated:
@@ -158,8 +158,8 @@ def _typed_key(trip: Trip) -> str:
     return f"typed:{trip.code}"
 
 
-def _terms(trip: Trip, stops: list[Stop], now: datetime) -> Terms:
-    return terms.terms(trip, [Money(stop.fare_minor, trip.currency) for stop in stops], now)
+def _terms(trip: Trip, stops: list[Stop], seats: int, now: datetime) -> Terms:
+    return terms.terms(trip, [fares.to_agree(stop, seats) for stop in stops], now)
 
 
 def _form_page(
@@ -172,7 +172,8 @@ def _form_page(
     status: int = 200,
 ) -> HttpResponse:
     now = clock.now()
-    shown = _terms(trip, stops, now)
+    seats = len(people.forms)
+    shown = _terms(trip, stops, seats, now)
     closed = ""
     try:
         pledges.check_open(trip, now)
@@ -190,8 +191,8 @@ def _form_page(
         "terms": shown,
         "shown": print_of(shown),
         "closed": closed,
-        "seats": len(people.forms),
-        "sum": Money(stop.fare_minor, trip.currency) * len(people.forms) if stop else None,
+        "seats": seats,
+        "sum": fares.to_agree(stop, seats) * seats if stop else None,
         "next": reverse("trips:make_pledge", kwargs={"code": trip.code}),
     }
     fragment = "#order" if request.headers.get("HX-Request") else ""

@@ -13,8 +13,9 @@ from rally.models import GivenAnswer, User
 from tests.factories import pledges as make
 from tests.factories.people import person
 from tests.factories.trips import proposed
-from trips.actions import claims, pledges
+from trips.actions import claims, joining, pledges
 from trips.models import Pledge, Seat, Stop, Trip
+from trips.queries import fares
 from trips.states import TripState, VehicleClass
 
 
@@ -27,7 +28,8 @@ def van(db: None, now: datetime) -> Trip:
 def planned(trip: Trip, rider: User, now: datetime, seats: int = 1) -> tuple[Pledge, list[Seat]]:
     """A pledge and its seats as they would be written."""
     stop = Stop.objects.select_related("trip").get(trip=trip, position=1)
-    pledge = pledges._draft(stop, ("I agree.", "test"), rider=rider, seats=seats, now=now)
+    fare = fares.to_agree(stop, seats)
+    pledge = joining.draft(stop, ("I agree.", "test"), fare, rider=rider, seats=seats, now=now)
     return pledge, [
         Seat(pledge=pledge, position=n, name=f"P{n}", needs=["wheelchair"]) for n in range(1, seats + 1)
     ]
@@ -71,6 +73,30 @@ def test_says_no_to_what_has_changed(van: Trip, ana: User, now: datetime, change
 
     assert Pledge.objects.count() == (0 if change else 1)
     assert Seat.objects.count() == (0 if change else 10)
+
+
+@pytest.mark.parametrize(
+    ("told", "now_in_force", "fare", "claimed"),
+    [
+        (82, 82, 82, True),
+        (82, 82, 70, True),  # the rider's own seats reach the next step
+        (82, 82, 83, False),
+        (82, 70, 70, False),  # it has fallen since: read again
+        (None, 82, 100, False),  # it was locked since
+        (None, None, 82, False),  # nothing is locked: the fare is the fare
+    ],
+)
+def test_says_no_to_another_price(
+    van: Trip, ana: User, now: datetime, told: int | None, now_in_force: int | None, fare: int, claimed: bool
+) -> None:
+    Stop.objects.update(fare_minor=10_001)
+    Trip.objects.update(locked_percent=now_in_force, decided_at=now)
+    van.refresh_from_db()
+    pledge, seats = planned(van, ana, now)
+    van.locked_percent = told
+    pledge.fare_minor = pledge.price_minor = -(-10_001 * fare // 100)
+
+    assert claims.claim(trip=van, pledge=pledge, seats=seats) == claimed
 
 
 def test_says_no_to_who_is_in(van: Trip, ana: User, now: datetime) -> None:
