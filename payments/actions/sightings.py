@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from payments import gateway, locks, signals
-from payments.actions import bearers, journal, ledger, standings
+from payments.actions import bearers, disputes, journal, ledger, standings
 from payments.gateway import words
 from payments.models import Attempt, Checkout, Customer, Operation, Payee, Payment, Refund, Transfer
 from payments.states import (
@@ -152,8 +152,11 @@ def remember_card(payment: Payment, card: words.Card) -> None:
     """Keep which card may be asked from now on. A new card starts with no failed tries."""
     if payment.card != card.id:
         payment.card, payment.card_brand, payment.card_last4 = card.id, card.brand[:20], card.last4
+        payment.card_fingerprint = card.fingerprint[:40]
         payment.automatic_tries = 0
-        payment.save(update_fields=["card", "card_brand", "card_last4", "automatic_tries"])
+        payment.save(
+            update_fields=["card", "card_brand", "card_last4", "card_fingerprint", "automatic_tries"]
+        )
 
 
 def _let_orphan_go(seen: words.Intent, now: datetime) -> None:
@@ -360,21 +363,9 @@ def customer(seen: words.CustomerSeen, *, customer_id: UUID) -> Customer:
 # ---- disputes and payouts
 
 
-@transaction.atomic
 def dispute(seen: words.DisputeSeen, *, now: datetime) -> Payment | None:
-    """Book what a dispute took and gave back. None when the charge is not ours."""
-    found = Attempt.objects.filter(intent=seen.intent).values_list("payment_id", flat=True).first()
-    if found is None:
-        return None
-    payment = locks.locked_payment(found)
-    for line in seen.bookings:
-        book = ledger.disputed if line.amount < 0 else ledger.dispute_won
-        fee = line.fee if line.amount < 0 else -line.fee
-        book(payment, amount=abs(line.amount), fee=fee, transaction=line.id, now=now)
-    if seen.status == "lost":
-        amount = -sum(line.amount for line in seen.bookings)
-        ledger.dispute_lost(payment, dispute=seen.id, amount=amount, now=now)
-    return payment
+    """Take over what a dispute took and gave back, and where it stands. None when the charge is not ours."""
+    return disputes.take_over(seen, now=now)
 
 
 @transaction.atomic

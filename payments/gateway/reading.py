@@ -77,7 +77,13 @@ def card(value: Any) -> words.Card | None:
     if method is None or not method.get("card"):
         return None
     shown = method["card"]
-    return words.Card(method["id"], shown["brand"], shown["last4"], saved=bool(method.get("customer")))
+    return words.Card(
+        method["id"],
+        shown["brand"],
+        shown["last4"],
+        saved=bool(method.get("customer")),
+        fingerprint=shown.get("fingerprint") or "",
+    )
 
 
 def decline(error: Json | None) -> words.Decline | None:

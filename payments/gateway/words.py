@@ -17,6 +17,7 @@ class Card:
     brand: str
     last4: str
     saved: bool  #: attached to the customer, so that it can be used again
+    fingerprint: str = ""  #: the same for the same card, whoever's it is; "" where the provider does not say
 
 
 @dataclass(frozen=True)

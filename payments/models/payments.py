@@ -60,6 +60,9 @@ class Payment(Row):
     card = models.CharField(max_length=80, blank=True)
     card_brand = models.CharField(max_length=20, blank=True)
     card_last4 = models.CharField(max_length=4, blank=True)
+    card_fingerprint = models.CharField(
+        max_length=40, blank=True, help_text="the same for the same card, whoever gives it"
+    )
     hold_expires_at = models.DateTimeField(null=True, help_text="capture_before of the live hold, as read")
     decline_code = models.CharField(max_length=60, blank=True)
     advice_code = models.CharField(

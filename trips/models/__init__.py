@@ -1,6 +1,7 @@
-"""Tables of demand: events and where they are, trips, pledges and seats, promotion codes."""
+"""Tables of demand: events and where they are, trips, pledges and seats, promotion codes, invitations."""
 
 from trips.models.events import Event, Partner, Venue
+from trips.models.invitations import Friend, Invitation
 from trips.models.places import Place
 from trips.models.pledges import FreedSeat, Pledge, Seat
 from trips.models.promotions import Promotion, PromotionUse
@@ -9,6 +10,8 @@ from trips.models.trips import Stop, Trip
 __all__ = [
     "Event",
     "FreedSeat",
+    "Friend",
+    "Invitation",
     "Partner",
     "Place",
     "Pledge",
