@@ -11,16 +11,21 @@ from operators.settling.splits import Driven, Facts, Kept
 from payments import queries as money
 from payments.models import Payment
 from trips.models import Pledge, Trip
+from trips.queries.receipts import tax_of
 from trips.states import PledgeState
 
 
 def facts_of(trip: Trip, runs: Sequence[Run], payments: Sequence[Payment]) -> Facts:
     """What is known of a trip's money, the payments in their order. With the payments locked."""
     worths, fares = money.worths(payments), _fares(payments)
-    partner = trip.event.partner
+    partner, tax = trip.event.partner, tax_of(trip)
     return Facts(
         kept=tuple(
-            Kept(worths[each.id].minor, tax=tax_in(trip, worths[each.id].minor), fares=fares.get(each.id, 0))
+            Kept(
+                worths[each.id].minor,
+                tax=tax.included(worths[each.id]).minor,
+                fares=fares.get(each.id, 0),
+            )
             for each in payments
         ),
         driven=tuple(Driven(terms_of(run.terms), run.legs_percent) for run in runs),
@@ -28,11 +33,6 @@ def facts_of(trip: Trip, runs: Sequence[Run], payments: Sequence[Payment]) -> Fa
         platform_percent=trip.platform_percent,
         partner_percent=partner.share_percent if partner else 0,
     )
-
-
-def tax_in(trip: Trip, worth: int) -> int:  # noqa: ARG001 - the one place that will ask for the rate
-    """What part of a payment that is worth so much is tax, in minor units. None yet: no rate is known here."""
-    return 0
 
 
 def _fares(payments: Sequence[Payment]) -> dict[UUID | None, int]:

@@ -1,6 +1,8 @@
 """Reads over money: what is held, what a group of payments came to, balances, and what must always be true of them."""
 
 from payments.queries.balances import balance, balances
+from payments.queries.credit_invariants import l11_wallets_agree, l12_contributions_agree
+from payments.queries.disputes import disputed, open_disputes, refund_pays_twice
 from payments.queries.groups import TripMoney, held_amounts, outstanding, trip_money, waits
 from payments.queries.invariants import (
     check_ledger,
@@ -15,15 +17,19 @@ from payments.queries.invariants import (
     l9_nothing_waits_for_long,
     l10_kept_sums_agree,
 )
+from payments.queries.parts import Parts, Saving, parts_of
 from payments.queries.troubles import still_owed, stuck_operations, unread_events
 from payments.queries.worth import credit_of, paid_by_payer, worth, worths
 
 __all__ = [
+    "Parts",
+    "Saving",
     "TripMoney",
     "balance",
     "balances",
     "check_ledger",
     "credit_of",
+    "disputed",
     "held_amounts",
     "l1_balanced",
     "l2_balance_agrees",
@@ -35,8 +41,13 @@ __all__ = [
     "l8_holds_agree",
     "l9_nothing_waits_for_long",
     "l10_kept_sums_agree",
+    "l11_wallets_agree",
+    "l12_contributions_agree",
+    "open_disputes",
     "outstanding",
     "paid_by_payer",
+    "parts_of",
+    "refund_pays_twice",
     "still_owed",
     "stuck_operations",
     "trip_money",
