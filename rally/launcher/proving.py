@@ -19,6 +19,7 @@ def run(argv: list[str]) -> int:
         "RALLY_MODE": "test",
         "RALLY_STATE_DIR": str(state),
         "DJANGO_SETTINGS_MODULE": "rally.settings",
+        "PYTHONUNBUFFERED": "1",
         "PYTHONHASHSEED": "0",  # the same seed is the same story, down to the order in sets
     }
     try:

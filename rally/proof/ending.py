@@ -13,9 +13,8 @@ from payments import gateway
 from payments.gateway.words import Books
 from payments.models import Refund
 from payments.states import RefundState
-from rally.proof import others, riders, safety
+from rally.proof import others, safety
 from rally.proof.machine import everything
-from rally.proof.truth import Intent
 from rally.proof.world import Broken, World
 from trips.models import Pledge
 from trips.states import PledgeState, TripState
@@ -71,10 +70,7 @@ def finish(world: World) -> None:
     catch_up(world)
     _nothing_under_way(world)
     safety.check(world)
-    _be_decided(world)
-    _run(world)
-    _be_paid_out(world)
-    world.say(f"-- the end: the trip is {world.trip().state}")
+    to_the_end(world)
     _nothing_under_way(world)
     _all_is_settled(world)
     safety.check(world)
@@ -84,6 +80,14 @@ def finish(world: World) -> None:
 
 
 # ---- to the end of the day
+
+
+def to_the_end(world: World) -> None:
+    """Let the trip be decided, run and be paid out. Raises `Broken` where it hangs."""
+    _be_decided(world)
+    _run(world)
+    _be_paid_out(world)
+    world.say(f"-- the end: the trip is {world.trip().state}")
 
 
 def _be_decided(world: World) -> None:
@@ -239,6 +243,3 @@ def _counts() -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {counted}")
         return dict(zip(_COUNTED, cursor.fetchone(), strict=True))
-
-
-__all__ = ["Intent", "catch_up", "finish", "restless", "riders"]

@@ -79,6 +79,18 @@ def second_worker(world: World) -> None:
         run_sweep(world, world.chance.choice(sorted(SWEEPS)))
 
 
+def round_in_trouble(world: World) -> None:
+    """What the workers get done in a while, if little goes right."""
+    run_sweep(world, "settle")
+    world.work_off(6)
+    world.run_operations(6)
+    if world.chance.random() < 0.4:
+        world.hear()
+        run_sweep(world, "inbox")
+    run_sweep(world, world.chance.choice(sorted(SWEEPS)))
+    world.pass_time(minutes=world.chance.choice([1, 1, 5, 20, 20, 25 * 60]))
+
+
 # ---- time
 
 

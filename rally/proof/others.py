@@ -9,11 +9,11 @@ from payments.actions import earnings, operations, payments
 from payments.models import Operation, Refund, Transfer
 from payments.sandbox.errors import ApiError
 from payments.states import OperationState, RefundState, TransferState
+from rally.models import User
 from rally.proof.ground import Crew
 from rally.proof.moves import move
 from rally.proof.world import World
 from trips.actions import trips
-from trips.models import Trip
 
 # ---- operators
 
@@ -33,11 +33,12 @@ def commit_bus(world: World) -> None:
     """A company takes the trip."""
     crew = world.chance.choice(world.cast.crews)
     world.say("a company commits its van")
-    world.again = lambda w: _commit(w, crew)
-    _commit(world, crew)
+    world.again = lambda w: commit(w, crew)
+    commit(world, crew)
 
 
-def _commit(world: World, crew: Crew) -> None:
+def commit(world: World, crew: Crew) -> None:
+    """This company takes the trip."""
     world.attempt(
         lambda: runs.commit(
             trip_id=world.cast.trip,
@@ -87,8 +88,8 @@ def cancel(world: World) -> None:
     _cancel(world, by)
 
 
-def _cancel(world: World, by: object) -> None:
-    world.attempt(lambda: trips.cancel(trip_id=world.cast.trip, now=world.now, by=by))  # type: ignore[arg-type]
+def _cancel(world: World, by: User) -> None:
+    world.attempt(lambda: trips.cancel(trip_id=world.cast.trip, now=world.now, by=by))
 
 
 @move(0.5)
@@ -133,8 +134,3 @@ def staff_try_again(world: World) -> None:
     if transfer is not None:
         world.say("staff: send the transfer again")
         world.attempt(lambda: earnings.send_again(transfer_id=transfer.id, now=world.now, by=staff))
-
-
-def trip_of(world: World) -> Trip:
-    """The trip as it is."""
-    return world.trip()

@@ -7,6 +7,7 @@ from uuid import UUID
 from payments.actions import checkouts
 from payments.sandbox.checkout import Typed
 from payments.sandbox.errors import ApiError
+from rally.models import User
 from rally.proof.moves import move
 from rally.proof.world import World
 from trips.actions import pledges
@@ -37,7 +38,7 @@ _HERE, _BACK = "http://testserver/paid/", "http://testserver/back/"
 def join_and_pay(world: World) -> None:
     """From the trip page to the pay page and back, in one go."""
     pledge = _join(world)
-    if pledge is None or not _open_page(world, pledge.id):
+    if pledge is None or not open_page_of(world, pledge.id):
         return
     _type_card(world, *world.pages[-1])
     if world.chance.random() < 0.8:
@@ -57,8 +58,8 @@ def open_page(world: World) -> None:
     pledge = world.a_pledge(*waiting) if world.chance.random() < 0.9 else world.a_pledge()
     if pledge is None:
         return
-    world.again = lambda w: _forget(_open_page(w, pledge.id))
-    _open_page(world, pledge.id)
+    world.again = lambda w: _forget(open_page_of(w, pledge.id))
+    open_page_of(world, pledge.id)
 
 
 @move(5)
@@ -82,8 +83,8 @@ def leave(world: World) -> None:
     pledge = world.a_pledge(*OCCUPYING)
     if pledge is None:
         return
-    world.again = lambda w: _leave(w, pledge.id)
-    _leave(world, pledge.id)
+    world.again = lambda w: leave_with(w, pledge.id)
+    leave_with(world, pledge.id)
 
 
 @move(2)
@@ -91,7 +92,7 @@ def change_seats(world: World) -> None:
     """One seat less, or one or two more."""
     pledge = world.a_pledge(*OCCUPYING)
     if pledge is not None:
-        _change(world, pledge.id, world.chance.choice([-1, 1, 1, 2]))
+        change_by(world, pledge.id, world.chance.choice([-1, 1, 1, 2]))
 
 
 @move(1.5)
@@ -100,7 +101,7 @@ def change_while_paying(world: World) -> None:
     if not world.pages:
         return
     pledge_id, payment_id, address = world.pages[-1]
-    _change(world, pledge_id, world.chance.choice([-1, 1]))
+    change_by(world, pledge_id, world.chance.choice([-1, 1]))
     _type_card(world, pledge_id, payment_id, address)
 
 
@@ -140,8 +141,11 @@ def _people(number: int) -> list[Passenger]:
 
 
 def _join(world: World) -> Pledge | None:
-    rider = world.chance.choice(world.cast.riders)
-    seats = world.chance.choice([1, 1, 2, 3])
+    return join_as(world, world.chance.choice(world.cast.riders), seats=world.chance.choice([1, 1, 2, 3]))
+
+
+def join_as(world: World, rider: User, *, seats: int) -> Pledge | None:
+    """Take so many seats."""
     world.say(f"{rider.name} joins with {seats}")
     return world.attempt(
         lambda: pledges.make(
@@ -157,7 +161,9 @@ def _join(world: World) -> Pledge | None:
     )
 
 
-def _open_page(world: World, pledge_id: UUID) -> bool:
+def open_page_of(world: World, pledge_id: UUID) -> bool:
+    """Go to the pay page of a pledge. Whether there is one."""
+
     def work() -> tuple[UUID, str]:
         to_pay = pledges.open_payment(pledge_id=pledge_id, now=world.now)
         address = checkouts.go(
@@ -174,8 +180,14 @@ def _open_page(world: World, pledge_id: UUID) -> bool:
 
 
 def _type_card(world: World, pledge_id: UUID, payment_id: UUID, address: str) -> None:
-    card = world.chance.choice(CARDS)
-    passes = world.chance.random() < 0.85
+    card, passes = world.chance.choice(CARDS), world.chance.random() < 0.85
+    give_card(world, pledge_id, payment_id, address, card=card, passes=passes)
+
+
+def give_card(
+    world: World, pledge_id: UUID, payment_id: UUID, address: str, *, card: str, passes: bool
+) -> None:
+    """Give this card on this page; `passes` says how it goes if the bank asks who is there."""
     session = address.rstrip("/").rsplit("/", 1)[-1]
     try:
         done = world.sandbox.pay(session, Typed(number=card, expires=(12, 2035), cvc="123"))
@@ -195,7 +207,8 @@ def _come_back(world: World, payment_id: UUID) -> None:
     world.attempt(lambda: checkouts.come_back(payment_id=payment_id, now=world.now))
 
 
-def _leave(world: World, pledge_id: UUID) -> None:
+def leave_with(world: World, pledge_id: UUID) -> None:
+    """Give up the seats of a pledge, and remember what the ladder keeps."""
     pledge = Pledge.objects.select_related("rider", "trip").filter(id=pledge_id).first()
     if pledge is None:
         return  # it was lost with the backup
@@ -207,7 +220,8 @@ def _leave(world: World, pledge_id: UUID) -> None:
         world.memory.kept[pledge_id] = world.memory.kept.get(pledge_id, 0) + kept
 
 
-def _change(world: World, pledge_id: UUID, by: int) -> None:
+def change_by(world: World, pledge_id: UUID, by: int) -> None:
+    """So many seats more or less, and remember what the ladder keeps."""
     pledge = Pledge.objects.select_related("rider", "trip").filter(id=pledge_id).first()
     if pledge is None or not pledge.is_live:
         return

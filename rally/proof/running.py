@@ -133,15 +133,19 @@ def _tell(seeds: Sequence[int], design: str) -> list[Verdict]:
 
 
 def tell_all(seeds: Sequence[int], *, jobs: int, design: str = "") -> Iterator[Verdict]:
-    """The verdict on each of these stories, as they come in. Stops early when the caller does."""
+    """The verdict on each of these stories: as they come in, and in order where a wrong design is told.
+
+    Stops early when the caller does.
+    """
+    portion = 1 if design else _PORTION
     with template() as name:
         connections.close_all()
         fork = multiprocessing.get_context("fork")
         pool = ProcessPoolExecutor(jobs, mp_context=fork, initializer=_work_here, initargs=(name,))
         try:
-            portions = [seeds[start : start + _PORTION] for start in range(0, len(seeds), _PORTION)]
+            portions = [seeds[start : start + portion] for start in range(0, len(seeds), portion)]
             waiting: list[Future[list[Verdict]]] = [pool.submit(_tell, each, design) for each in portions]
-            for done in as_completed(waiting):
+            for done in waiting if design else as_completed(waiting):
                 yield from done.result()
         finally:
             pool.shutdown(cancel_futures=True)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from rally.proof import ending, machine, others, riders, safety
+from rally.proof import ending, machine, others, riders, safety, twins
 from rally.proof.ground import Ground
-from rally.proof.moves import next_move
+from rally.proof.moves import Move, next_move
 from rally.proof.trouble import mend_connection
 from rally.proof.world import Broken, World
 from trips.models import Trip
 
-__all__ = ["Verdict", "others", "riders", "tell"]
+#: How many stories have their decision in a storm, and how long it lasts.
+_STORMY, _STORM_ROUNDS = 0.6, 10
+#: For each of so many seeds the metamorphic properties are judged, too: they cost four tellings more.
+TWINS_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -36,21 +40,33 @@ def tell(seed: int, ground: Ground) -> Verdict:
     mend_connection()
     ground.reset()
     world = World(seed, ground)
-    broken = what = ""
-    steps = 0
+    broken, what = _judged(world, lambda: _whole(world))
+    end = Trip.objects.filter(id=ground.cast.trip).values_list("state", flat=True).first() or ""
+    if not broken and seed % TWINS_EVERY == 0:
+        broken, what = _judged(world, lambda: twins.check(seed, ground, world.log))
+    return Verdict(seed, world.steps, end, broken, what, world.log, time.perf_counter() - began)
+
+
+def _judged(world: World, part: Callable[[], object]) -> tuple[str, str]:
+    """The property that did not hold in this part, and what was seen; empty when all did."""
+    try:
+        part()
+    except Broken as found:
+        return found.name, found.what
+    except Exception as fault:  # noqa: BLE001 - a story that fails in any way is a finding
+        world.say(traceback.format_exc())
+        return "P0", f"{type(fault).__name__}: {fault}"
+    return "", ""
+
+
+def _whole(world: World) -> None:
     with world.told():
-        try:
-            _begin(world)
-            for steps in range(1, world.chance.randint(40, 70) + 1):
-                _step(world, steps)
-            ending.finish(world)
-        except Broken as found:
-            broken, what = found.name, found.what
-        except Exception as fault:  # noqa: BLE001 - a story that fails in any way is a finding
-            broken, what = "P0", f"{type(fault).__name__}: {fault}"
-            world.say(traceback.format_exc())
-        end = Trip.objects.filter(id=ground.cast.trip).values_list("state", flat=True).first() or ""
-    return Verdict(seed, steps, end, broken, what, world.log, time.perf_counter() - began)
+        _begin(world)
+        for _ in range(world.chance.randint(30, 50)):
+            _step(world, next_move(world))
+        if world.chance.random() < _STORMY:
+            _storm(world)
+        ending.finish(world)
 
 
 def _begin(world: World) -> None:
@@ -70,10 +86,20 @@ def _begin(world: World) -> None:
     safety.check(world)
 
 
-def _step(world: World, number: int) -> None:
-    chosen = next_move(world)
-    world.say(f"-- {number}, {world.now:%d %b %H:%M}: {chosen.name}")
+def _step(world: World, chosen: Move) -> None:
+    world.steps += 1
+    world.say(f"-- {world.steps}, {world.now:%d %b %H:%M}: {chosen.name}")
     chosen.act(world)
     safety.check(world)
-    if number % 15 == 0:
+    if world.steps % 30 == 0:
         safety.check_books(world)
+
+
+def _storm(world: World) -> None:
+    """The decision, and what follows from it, in the worst weather: where money moves, everything goes wrong."""
+    world.say(f"-- a storm at the decision: {world.trouble.begin()}")
+    if world.chance.random() < _STORMY and others.live_run(world) is None:
+        _step(world, Move("commit_bus", 0, others.commit_bus))
+    world.clock.move_to(world.trip().decides_at + timedelta(minutes=1))
+    for _ in range(_STORM_ROUNDS):
+        _step(world, Move("storm", 0, machine.round_in_trouble))

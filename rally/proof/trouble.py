@@ -53,7 +53,7 @@ class Trouble:
     def begin(self) -> str:
         """Let trouble of some kinds begin; in words."""
         draw = self._chance
-        rate = draw.choice([0.02, 0.1, 0.25, 0.6])
+        rate = draw.choice([0.05, 0.15, 0.3, 0.6])
         kinds = draw.sample(list(Fault), draw.randint(1, 4))
         self._faults.rates = {fault: rate / len(kinds) for fault in kinds}
         news = [fault for fault in WebhookFault if self._loses_news or fault is not WebhookFault.LOST]

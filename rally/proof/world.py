@@ -74,15 +74,16 @@ class Errors(logging.Handler):
 class World:
     """Everything that a move may touch. `chance` is the only source of what happens next."""
 
-    def __init__(self, seed: int, ground: Ground) -> None:
+    def __init__(self, seed: int, ground: Ground, log: list[str] | None = None) -> None:
         self.seed = seed
         self.ground = ground
         self.cast: Cast = ground.cast
         self.chance = random.Random(seed)
         self.clock = StoryClock(START)
-        self.log: list[str] = []
+        self.log: list[str] = log if log is not None else []
         self.queue: list[tuple[str, dict[str, Any]]] = []
         self.pages: list[tuple[UUID, UUID, str]] = []  #: pledge, payment, address
+        self.steps = 0
         self.memory = Memory()
         self.feed = self.chance.choice(_FEEDS)
         self.sandbox = runtime.current()
