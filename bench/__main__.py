@@ -1,4 +1,4 @@
-"""`python -m bench [on_sale search pages settling]`: measure, print a table on standard error and JSON on standard output."""
+"""`python -m bench [on_sale pages settling search settling_many]`: measure, print a table on standard error and JSON on standard output."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from bench import ground
 
-CLAIMS = ("on_sale", "pages", "settling", "search")
+CLAIMS = ("on_sale", "pages", "settling", "search", "settling_many")
 NEEDS_WEB = {"on_sale", "pages"}
 MEMORY_LIMIT_MB = 200
 
