@@ -4,7 +4,7 @@ TOOL := $(MANAGE) tool
 CODE := manage.py rally payments trips operators tests bench
 
 .PHONY: help demo test check format lint types layers templates deploy migrations schema-check states-check audit \
-        schema states bench screens requirements
+        schema states bench prove screens requirements
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -60,6 +60,12 @@ states: ## write docs/states.md
 
 bench: ## measure what we claim; JSON, and a table
 	$(TOOL) python -m bench
+
+SEEDS := 400
+
+prove: ## stories of money under trouble, and the wrong designs that they must catch
+	$(MANAGE) prove_money --seeds $(SEEDS)
+	$(MANAGE) prove_money --wrong all
 
 SITE := http://127.0.0.1:8000
 DIR := screens
