@@ -6,12 +6,15 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 Json = dict[str, Any]
+
+_TRIES: Final = 600
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS object (
@@ -186,10 +189,22 @@ class Store:
     def _open(self) -> sqlite3.Connection:
         Path(self.path).parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
         # Safe against a killed process. Only a power cut may lose the last calls, and no money is in here.
         connection.execute("PRAGMA synchronous = OFF")
         ready = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'rate'").fetchone()
         if ready is None:
             connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
         return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging. While somebody else does so too, SQLite says "locked" and does not wait."""
+    for _ in range(_TRIES):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            time.sleep(0.05)
+        else:
+            return
+    connection.execute("PRAGMA journal_mode = WAL")
