@@ -12,7 +12,6 @@ from payments.gateway import line, words
 from payments.models import Checkout, Payment, Transfer
 from payments.sandbox.core import Sandbox
 from rally.models import User
-from rally.money import Money
 from tests.factories.payments import at_page, payee, payment
 from tests.payments.conftest import Time, work
 
@@ -26,9 +25,13 @@ def paid(sandbox: Sandbox, ana: User, time: Time) -> Payment:
     sandbox.refund_in_dashboard(made.attempts.get().charge, 700)
     work(time)
     earnings.book(
-        group=made.group, payee_id=payee(now=time()).id, payment_ids=[made.id], share=Money(3000, "USD"),
-        due_at=time(), now=time(), by=None,
-    )  # fmt: skip
+        group=made.group,
+        payment_ids=[made.id],
+        operators=[earnings.Due(payee(now=time()).id, {made.id: 3000})],
+        due_at=time(),
+        now=time(),
+        by=None,
+    )
     earnings.send_due(now=time())
     return made
 
