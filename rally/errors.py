@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 
@@ -12,12 +12,13 @@ class Refusal(Exception):
 
     Pages show it beside the form; the API answers 409 with `code` and `message`. Subclasses set `code` and
     `text`; `text` may hold `%(name)s` places filled by the keyword arguments, which are kept as `facts`.
-    `field` names the input it is about, if there is one.
+    `field` names the input it is about, if there is one; `hints` tell programs what they can do instead.
     """
 
     code = "refused"
     text: Any = _("That is not possible.")
     field: str | None = None
+    hints: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, field: str | None = None, **facts: Any) -> None:
         super().__init__(self.code)

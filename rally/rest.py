@@ -45,7 +45,7 @@ def answer_errors(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, NotAllowed):
         return Response({"code": error.code, "message": error.message}, status=403)
     if isinstance(error, Refusal):
-        return Response({"code": error.code, "message": error.message}, status=409)
+        return Response({"code": error.code, "message": error.message, **error.hints}, status=409)
     response = exception_handler(error, context)
     if response is None:
         return None

@@ -9,7 +9,15 @@ class TripFull(Refusal):
     """Fewer seats are left than were asked for."""
 
     code = "trip_full"
+    hints = {"waiting": True}
     text = _("Only %(left)s seats are left on this bus.")
+
+
+class SeatsThere(Refusal):
+    """Nobody waits for seats that are free."""
+
+    code = "seats_there"
+    text = _("There are %(left)s free seats; you need not wait. Take yours now.")
 
 
 class PledgesClosed(Refusal):
@@ -23,7 +31,7 @@ class AlreadyPledged(Refusal):
     """The rider has a live pledge on this trip."""
 
     code = "already_pledged"
-    text = _("You already have seats on this trip. Change them on your pledge page.")
+    text = _("You already have seats on this trip or wait for some. Change them on your pledge page.")
 
 
 class ConsentMissing(Refusal):
@@ -115,14 +123,6 @@ class ThresholdOutOfRange(Refusal):
     text = _("The minimum is between %(least)s and %(most)s seats for this bus.")
 
 
-class NotChangeable(Refusal):
-    """The pledge is in a state in which this cannot be done."""
-
-    code = "not_changeable"
-    text = _("That is not possible any more: %(why)s.")
-
-
-class AmountChanged(Refusal):
 class FaresCannotFall(Refusal):
     """Nearly every seat is needed to pay the bus, so that nothing is left by which the price could fall."""
 
@@ -134,6 +134,14 @@ class FaresCannotFall(Refusal):
     )
 
 
+class NotChangeable(Refusal):
+    """The pledge is in a state in which this cannot be done."""
+
+    code = "not_changeable"
+    text = _("That is not possible any more: %(why)s.")
+
+
+class AmountChanged(Refusal):
     """What comes back is less than the rider was shown."""
 
     code = "amount_changed"
@@ -146,3 +154,60 @@ class BusTooSmall(Refusal):
     code = "bus_too_small"
     field = "vehicle"
     text = _("This vehicle has %(seats)s seats for riders; the trip needs %(needed)s.")
+
+
+class UnknownCode(Refusal):
+    """There is no such promotion."""
+
+    code = "promotion_unknown"
+    field = "promotion"
+    text = _("We do not know this code. Please look at it again.")
+
+
+class CodeNotValid(Refusal):
+    """The promotion is over, or has not begun."""
+
+    code = "promotion_not_valid"
+    field = "promotion"
+    text = _("This code %(why)s.")
+
+
+class CodeUsedUp(Refusal):
+    """As many riders as may have used the promotion."""
+
+    code = "promotion_used_up"
+    field = "promotion"
+    text = _("This code was used as often as it may be.")
+
+
+class CodeUsedByYou(Refusal):
+    """The rider has used the promotion as often as one rider may."""
+
+    code = "promotion_used_by_you"
+    field = "promotion"
+    text = _("You have used this code already.")
+
+
+class CodeElsewhere(Refusal):
+    """The promotion is for another event, or another partner's events."""
+
+    code = "promotion_elsewhere"
+    field = "promotion"
+    text = _("This code is for %(what)s, not for this event.")
+
+
+class TooManyGuesses(Refusal):
+    """Several codes that do not exist were tried."""
+
+    code = "promotion_guessed"
+    field = "promotion"
+    text = _(
+        "Too many codes that do not exist. Please try again in %(minutes)s minutes, or go on without one."
+    )
+
+
+class CreditChanged(Refusal):
+    """There is less credit than the rider was shown."""
+
+    code = "credit_changed"
+    text = _("Your credit is %(credit)s by now. Please look at the sum again.")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from trips.models import Partner, Pledge, Trip
+from trips.states import OCCUPYING
 
 
 def locked_trip(trip_id: Any) -> Trip:
@@ -29,6 +30,18 @@ def locked_pledge(pledge_id: Any) -> tuple[Trip, Pledge]:
     pledge = Pledge.objects.select_for_update(no_key=True).get(id=pledge_id)
     pledge.trip = trip
     return trip, pledge
+
+
+def locked_ride(trip: Trip, pledge: Pledge) -> list[Pledge]:
+    """A pledge of a locked trip and what was added to it and still lives, locked, the first first.
+
+    What would cross: the rider leaves with everything while the bank answers about the seats that were added.
+    """
+    added = Pledge.objects.select_for_update(no_key=True).filter(enlarges=pledge.id, state__in=OCCUPYING)
+    parts = [pledge, *added.order_by("created_at", "id")]
+    for part in parts:
+        part.trip = trip
+    return parts
 
 
 def locked_pledges(trip: Trip, states: Iterable[str]) -> list[Pledge]:

@@ -13,8 +13,10 @@ from rally.models import User
 from rally.money import Money
 from rally.templatetags.look import local_day, local_time_zoned
 from trips.models import Pledge, Seat, Trip
+from trips.models.pledges import Instrument
 from trips.queries import links
-from trips.states import PledgeState
+from trips.queries.leaving import Leaving
+from trips.states import JOINABLE, PledgeState
 
 
 def day_of(trip: Trip) -> str:
@@ -159,8 +161,18 @@ def refund_late(pledge: Pledge, amount: Money, about: str, now: datetime) -> Non
 
 
 def dropped(pledge: Pledge, now: datetime) -> None:
-    """No card in time: the seats are given up, nothing was taken."""
-    _tell(pledge, "dropped", now)
+    """No card in time: the seats are given up, nothing was taken. The way to join again, if seats are left."""
+    again = pledge.trip.state in JOINABLE and pledge.trip.seats_left >= pledge.seats
+    _tell(pledge, "dropped", now, again=again)
+
+
+def _going(look: Leaving) -> dict[str, Any]:
+    return {
+        "refund": str(look.refund) if look.refund else "",
+        "kept": str(look.kept) if look.kept else "",
+        "by_the_bank": look.by_the_bank,
+        "others_short": look.others_short,
+    }
 
 
 def came_late(pledge: Pledge, now: datetime) -> None:

@@ -24,6 +24,19 @@ class NotTheCaptain(NotAllowed):
     text = _("Only the captain may call the trip off, and only until the cards are being checked.")
 
 
+class NotTheStaff(NotAllowed):
+    """Only staff."""
+
+    code = "not_the_staff"
+    text = _("Only our staff may do this.")
+
+
+def check_is_staff(by: User | None) -> None:
+    """Staff and the system. Raises `NotTheStaff`."""
+    if by is not None and not by.is_staff:
+        raise NotTheStaff
+
+
 def may_captain(trip: Trip, user: User) -> bool:
     """Sees who joined: the captain and staff."""
     return trip.captain_id == user.id or user.is_staff

@@ -12,9 +12,10 @@ from django.db.models import F, Q
 
 from payments.actions import checkouts
 from rally import clock, rules
-from trips.actions import backing, reminders, settlement, trips
+from trips.actions import backing, fares, reminders, resale, settlement, trips, waiting
 from trips.models import Pledge, Trip
 from trips.models.events import EventState
+from trips.queries import fares as prices
 from trips.states import ALIVE, PledgeState, TripState
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,19 @@ def settle_due() -> None:
     _give_up_on_cards(now)
     _finish_leaving(now)
     _call_off(now)
+    _see_to_free_seats(now)
+
+
+@shared_task(name="trips.offer_seats")
+def offer_seats(trip_id: str) -> None:
+    """Seats of one trip became free: the next on its waiting list is offered them."""
+    waiting.offer(trip_id=trip_id, now=clock.now())
+
+
+@shared_task(name="trips.resell")
+def resell(trip_id: str) -> None:
+    """Somebody paid for seats of a trip on which others gave theirs up."""
+    resale.resell(trip_id=trip_id, now=clock.now())
 
 
 @shared_task(name="trips.expire_drafts")
@@ -57,6 +71,21 @@ def expire_drafts() -> None:
     )
     for pledge_id, payment_id in over:
         _each([pledge_id], lambda which, paid=payment_id: _expire(which, paid, now))  # type: ignore[misc]
+
+
+@shared_task(name="trips.close_fares")
+def close_fares() -> None:
+    """Prices that fell with later riders are final soon before departure: who paid more gets the difference."""
+    now = clock.now()
+    soon = now + timedelta(hours=rules.current().fares_close_hours_before)
+    running = [TripState.CONFIRMED, TripState.UNDER_WAY, TripState.COMPLETED]
+    fell = Trip.objects.filter(locked_percent__isnull=False, state__in=running, departs_at__lte=soon)
+    _each(_ids(fell.filter(fares_closed_at=None)), lambda trip_id: fares.close(trip_id=trip_id, now=now))
+    owed = prices.owed().filter(trip__locked_percent__isnull=False, trip__state__in=running)
+    _each(
+        owed.order_by("trip_id", "id").values_list("id", flat=True)[:BATCH],
+        lambda pledge_id: fares.give_back(pledge_id=pledge_id, now=now),
+    )
 
 
 @shared_task(name="trips.remind")
@@ -127,6 +156,15 @@ def _call_off(now: datetime) -> None:
         _ids(pointless),
         lambda trip_id: trips.cancel(trip_id=trip_id, now=now, by=None, why="event_cancelled"),
     )
+
+
+def _see_to_free_seats(now: datetime) -> None:
+    """Waiting lists and freed seats that nobody was told of."""
+    lists = Pledge.objects.filter(state=PledgeState.WAITING).order_by("trip_id")
+    trip_ids = lists.values_list("trip_id", flat=True).distinct()[:BATCH]
+    _each(trip_ids, lambda trip_id: waiting.offer(trip_id=trip_id, now=now))
+    _each(resale.open_trips(BATCH), lambda trip_id: resale.resell(trip_id=trip_id, now=now))
+    _each(resale.unpaid(now, BATCH), lambda seat_id: resale.pay_back(seat_id=seat_id, now=now))
 
 
 def _ids(found: Any) -> Iterable[Any]:

@@ -172,7 +172,9 @@ def _give_back(trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> N
     leaving = pledge.state == PledgeState.WITHDRAWING
     if state == PaymentState.PAID:
         untouched = payment.refunded_minor == 0 and payments.left_to_refund(payment)
-        if untouched and pledge.state != PledgeState.REFUNDED:
+        # Of a trip that does not run, nothing stays here: also what a dispute kept from going back at once.
+        rest = leaving and trip.state == TripState.CANCELLED and payments.left_to_refund(payment)
+        if rest or (untouched and pledge.state != PledgeState.REFUNDED):
             if not leaving:
                 notices.came_late(pledge, now)
             _refund_all(pledge, why="came_late", now=now)
@@ -242,12 +244,22 @@ def move(
     elif to in {PledgeState.BACKED, PledgeState.HELD, PledgeState.PAID} and pledge.card_due_at is not None:
         pledge.card_asked_at = pledge.card_due_at = None
         also += ["card_asked_at", "card_due_at"]
-    if pledge.is_live and to not in OCCUPYING:
+    freed = pledge.is_live and to not in OCCUPYING
+    if freed or pledge.state == PledgeState.WAITING:
         pledge.ended_at = now
         also.append("ended_at")
     journal.move(pledge, PLEDGE, to, now=now, by=by, why=why, also=tuple(also))
+    if freed and trip.state in {TripState.GATHERING, TripState.SETTLING, TripState.CONFIRMED}:
+        later("trips.offer_seats", trip_id=trip.id)
+    if to == PledgeState.PAID and _joined_late(trip, pledge):
+        later("trips.resell", trip_id=trip.id)
     if to in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}:
         notices.card_needs_you(pledge, now)
+
+
+def _joined_late(trip: Trip, pledge: Pledge) -> bool:
+    """Only who took seats after the decision can have taken one that was paid and freed."""
+    return trip.decided_at is not None and (pledge.offered_at or pledge.created_at) >= trip.decided_at
 
 
 def _card_due(trip: Trip, to: PledgeState, now: datetime) -> datetime:
@@ -278,6 +290,8 @@ def expire(*, pledge_id: Any, now: datetime) -> None:
     move(pledge, PledgeState.EXPIRED, now=now, by=None, trip=trip)
     if pledge.payment_id is not None:
         payments.release(payment_id=pledge.payment_id, keep_card=False, now=now, why="expired")
+    if pledge.offered_at is not None:
+        notices.offer_over(pledge, now)
 
 
 @transaction.atomic

@@ -13,17 +13,20 @@ from payments.actions import payments
 from payments.states import PaymentState
 from rally import codes, rules
 from rally.errors import BadInput
+from rally.later import later
 from rally.models import User
 from rally.money import Money
 from trips import notices
 from trips.actions.backing import move, wake
-from trips.actions.joining import check_open
+from trips.actions.joining import check_open, draft
+from trips.actions.leaving import end, give_up
 from trips.actions.passengers import Passenger, checked, clean_name
 from trips.errors import AmountChanged, ConsentMissing, NotChangeable, TripFull
-from trips.locks import locked_pledge
+from trips.locks import locked_pledge, locked_ride
 from trips.models import Pledge, Seat, Trip
 from trips.permissions import check_can_change, check_can_hand_over
-from trips.queries import terms
+from trips.queries import fares
+from trips.queries.leaving import Part, giving_up
 from trips.states import PledgeState, TripState
 
 
@@ -39,24 +42,28 @@ def change_seats(
     consented: bool = False,
     agreed: Money | None = None,
 ) -> Pledge:
-    """Make the seats of a pledge be exactly these: names and needs corrected, seats added or given up.
+    """Make the seats of a ride be exactly these: names and needs corrected, seats added or given up.
 
-    Kept seats (by their id) keep their boarding codes. More seats need the consent again. Fewer after paying give
-    back the ladder's share of each; `agreed` is what the rider was shown (`AmountChanged` if it has become less).
-    The same list twice is once. Raises `TripFull`, `TooManySeats`, `ConsentMissing`, `NotChangeable`, `BadInput`.
+    Kept seats (by their id) keep their boarding codes. More seats need the consent again; after paying they become a
+    pledge of their own that `enlarges` this one and waits for its own payment: it is what is answered then. Fewer after
+    paying give back the ladder's share of each, what was added last first; `agreed` is what the rider was shown
+    (`AmountChanged` if it has become less). The same list twice is once.
+    Raises `TripFull`, `TooManySeats`, `ConsentMissing`, `NotChangeable`, `BadInput`.
     """
     trip, pledge = locked_pledge(pledge_id)
 
     check_can_change(pledge, by)
 
-    people = checked(passengers, max(rules.current().max_seats_per_pledge, pledge.seats))
-    kept = {str(seat.id): seat for seat in pledge.passengers.all()}
+    if not pledge.is_live or trip.state in {TripState.UNDER_WAY, TripState.COMPLETED, TripState.CLOSED}:
+        raise NotChangeable(why=_("these seats are no longer yours to change"))
+    parts = _parts(trip, pledge)
+    seats = sum(part.seats for part in parts)
+    people = checked(passengers, max(rules.current().max_seats_per_pledge, seats))
+    kept = {str(seat.id): seat for part in parts for seat in part.passengers.all()}
     chosen = [str(person.seat) for person in people if person.seat is not None]
     if len(set(chosen)) != len(chosen) or not set(chosen) <= set(kept):
         raise BadInput(_("That seat is not part of this pledge."), field="passengers")
-    if not pledge.is_live or trip.state in {TripState.UNDER_WAY, TripState.COMPLETED, TripState.CLOSED}:
-        raise NotChangeable(why=_("these seats are no longer yours to change"))
-    more = len(people) - pledge.seats
+    more = len(people) - seats
     if more:
         _check_count(trip, pledge, more)
     if more > 0:
@@ -65,25 +72,26 @@ def change_seats(
             raise ConsentMissing
         if trip.seats_left < more:
             raise TripFull(left=trip.seats_left)
-    refund = _refund_for_fewer(pledge, -more, now) if more < 0 else Money.zero(pledge.currency)
-    if agreed is not None and refund < agreed:
-        raise AmountChanged(amount=refund)
+    words = (consent_text, consent_version)
 
-    _write_seats(pledge, people, kept)
-    if more:
-        before, pledge.seats = pledge.seats, len(people)
-        if more > 0:
-            pledge.consent_text, pledge.consent_version, pledge.consented_at = (
-                consent_text,
-                consent_version,
-                now,
-            )
-        pledge.save(update_fields=["seats", "consent_text", "consent_version", "consented_at"])
-        _ask_for_new_amount(trip, pledge, refund, before=before, now=now, by=by)
+    if pledge.state == PledgeState.PAID:
+        answer = _change_paid(trip, pledge, parts, people, kept, words=words, agreed=agreed, now=now, by=by)
+    else:
+        answer = pledge
+        _write_seats([(pledge, len(people))], people, kept)
+        if more:
+            _change_unpaid(trip, pledge, len(people), words=words, now=now, by=by)
 
     trip.refresh_from_db(fields=["seats_pledged", "seats_taken", "seats_funded"])
     wake(trip, now)
-    return pledge
+    return answer
+
+
+def _parts(trip: Trip, pledge: Pledge) -> list[Pledge]:
+    """The pledges whose seats are changed together: what is paid of a paid ride; before paying there is only one."""
+    if pledge.state != PledgeState.PAID:
+        return [pledge]
+    return [part for part in locked_ride(trip, pledge) if part.state == PledgeState.PAID]
 
 
 def _check_count(trip: Trip, pledge: Pledge, more: int) -> None:
@@ -94,60 +102,122 @@ def _check_count(trip: Trip, pledge: Pledge, more: int) -> None:
     if state in {PledgeState.AUTHORIZING, PledgeState.CAPTURING, PledgeState.PAYMENT_DUE}:
         raise NotChangeable(why=_("your bank is being asked for the seats as they are"))
     if more > 0 and state == PledgeState.PAID:
-        raise NotChangeable(
-            why=_(
-                "these seats are paid; a friend can still take more seats on the trip page under their own name"
+        if pledge.enlarges_id is not None:
+            raise NotChangeable(why=_("add seats to the ride that these belong to"))
+        if pledge.enlargements.filter(state=PledgeState.DRAFT).exists():
+            raise NotChangeable(
+                why=_(
+                    "the seats you added before still wait for your card; pay for them or give them up first"
+                )
             )
-        )
+    if more > 0 and state == PledgeState.DRAFT and pledge.enlarges_id is not None:
+        raise NotChangeable(why=_("pay for the added seats first, then add more"))
     if state in {PledgeState.HELD, PledgeState.NEEDS_CARD} and trip.state == TripState.CONFIRMED:
         raise NotChangeable(why=_("your payment is going through"))
     if pledge.payment_id and pledge.payment is not None and pledge.payment.state == PaymentState.RELEASING:
         raise NotChangeable(why=_("your last change is still on its way to the bank; try again in a minute"))
 
 
-def _refund_for_fewer(pledge: Pledge, fewer: int, now: datetime) -> Money:
-    if pledge.state != PledgeState.PAID:
-        return Money.zero(pledge.currency)
-    percent = terms.refund_percent(pledge.policy, pledge.trip.departs_at, now)
-    return terms.refund_of(pledge.fare * fewer, percent)
+# --- before paying
 
 
-def _write_seats(pledge: Pledge, people: list[Passenger], kept: dict[str, Seat]) -> None:
-    stay = {str(person.seat) for person in people if person.seat is not None}
-    Seat.objects.filter(pledge=pledge).exclude(id__in=stay).delete()
-    # Positions are unique: out of the way first, then into their places.
-    for number, seat in enumerate((kept[key] for key in kept if key in stay), start=1):
-        Seat.objects.filter(id=seat.id).update(position=1000 + number)
-    for position, person in enumerate(people, start=1):
-        if person.seat is None:
-            Seat.objects.create(pledge=pledge, position=position, name=person.name, needs=list(person.needs))
-        else:
-            Seat.objects.filter(id=person.seat).update(
-                position=position, name=person.name, needs=list(person.needs)
-            )
-
-
-def _ask_for_new_amount(
-    trip: Trip, pledge: Pledge, refund: Money, *, before: int, now: datetime, by: User
+def _change_unpaid(
+    trip: Trip, pledge: Pledge, seats: int, *, words: tuple[str, str], now: datetime, by: User
 ) -> None:
+    before, pledge.seats = pledge.seats, seats
+    if seats > before:
+        pledge.consent_text, pledge.consent_version = words
+        pledge.consented_at = now
+    pledge.save(update_fields=["seats", "consent_text", "consent_version", "consented_at"])
+    if seats < before:
+        later("trips.offer_seats", trip_id=trip.id)
     if pledge.payment_id is None:
         return
-    if pledge.state == PledgeState.PAID:
-        if refund:
-            payments.refund(
-                payment_id=pledge.payment_id,
-                amount=refund,
-                reason=f"fewer:{before}to{pledge.seats}",
-                now=now,
-                by=by,
-            )
-    elif pledge.state == PledgeState.HELD and pledge.seats > before:
+    if pledge.state == PledgeState.HELD and seats > before:
         # The hold is too small. The card stays, and the whole amount is held with everybody else's at the decision;
         # `carry_on` tells the payment its new amount once the old hold is gone.
         move(pledge, PledgeState.BACKED, now=now, by=by, trip=trip, why="more seats than were held")
         payments.release(payment_id=pledge.payment_id, keep_card=True, now=now, why="more seats")
     else:
-        payments.change_amount(payment_id=pledge.payment_id, amount=pledge.amount, now=now)
+        payments.change_amount(payment_id=pledge.payment_id, amount=pledge.charge, now=now)
+
+
+# --- after paying
+
+
+def _change_paid(
+    trip: Trip,
+    pledge: Pledge,
+    parts: list[Pledge],
+    people: list[Passenger],
+    kept: dict[str, Seat],
+    *,
+    words: tuple[str, str],
+    agreed: Money | None,
+    now: datetime,
+    by: User,
+) -> Pledge:
+    """Seats that stay first, in their order, so that nobody who has paid ends up on a seat that has not."""
+    people = sorted(people, key=lambda person: person.seat is None)
+    seats = sum(part.seats for part in parts)
+    fewer = max(0, seats - len(people))
+    look = giving_up(pledge, fewer, now)
+    if agreed is not None and look.refund < agreed:
+        raise AmountChanged(amount=look.refund)
+
+    gone = {part.pledge.id: part.seats for part in look.parts}
+    stay = [(part, part.seats - gone.get(part.id, 0)) for part in parts]
+    _write_seats([(part, left) for part, left in stay if left], people[:seats], kept)
+    for part in look.parts:
+        _give_up(trip, part, now=now, by=by)
+    if fewer:
+        notices.fewer_seats(pledge, fewer, look, now)
+    return _enlarge(trip, pledge, people[seats:], words=words, now=now) if len(people) > seats else pledge
+
+
+def _give_up(trip: Trip, part: Part, *, now: datetime, by: User) -> None:
+    """Some paid seats of a pledge, or all of them."""
+    pledge, before = part.pledge, part.pledge.seats
+    if part.seats == before:
+        end(trip, part, now=now, by=by)
+        return
+    give_up(part, reason=f"fewer:{before}to{before - part.seats}", now=now, by=by)
+    pledge.seats = before - part.seats
+    pledge.save(update_fields=["seats"])
+    later("trips.offer_seats", trip_id=trip.id)
+
+
+def _enlarge(
+    trip: Trip, pledge: Pledge, people: list[Passenger], *, words: tuple[str, str], now: datetime
+) -> Pledge:
+    """The added seats as a pledge of their own, reserved while the rider pays for them at the price in force."""
+    stop = pledge.stop
+    stop.trip = trip
+    fare = fares.to_agree(stop, len(people))
+    added = draft(stop, words, fare, rider=pledge.rider, seats=len(people), now=now)
+    added.enlarges = pledge
+    added.save(force_insert=True)
+    Seat.objects.bulk_create(
+        Seat(pledge=added, position=position, name=person.name, needs=list(person.needs))
+        for position, person in enumerate(people, start=1)
+    )
+    return added
+
+
+def _write_seats(parts: list[tuple[Pledge, int]], people: list[Passenger], kept: dict[str, Seat]) -> None:
+    """Seat the people in their order: so many in the first pledge, then in the next. Seats of nobody go."""
+    stay = {str(person.seat) for person in people if person.seat is not None}
+    Seat.objects.filter(id__in=[key for key in kept if key not in stay]).delete()
+    # Positions are unique: out of the way first, then into their places.
+    for number, seat in enumerate((kept[key] for key in kept if key in stay), start=1):
+        Seat.objects.filter(id=seat.id).update(position=1000 + number)
+    places = [(part, position) for part, seats in parts for position in range(1, seats + 1)]
+    for person, (part, position) in zip(people, places, strict=True):
+        facts = {"pledge": part, "position": position, "name": person.name, "needs": list(person.needs)}
+        if person.seat is None:
+            Seat.objects.create(**facts)
+        else:
+            Seat.objects.filter(id=person.seat).update(**facts)
 
 
 @transaction.atomic

@@ -10,14 +10,16 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from payments.actions import payments
-from payments.models import Checkout
+from payments.models import Checkout, Payment
+from payments.queries import Saving
 from rally import rules
 from trips import notices
-from trips.errors import NotChangeable
+from trips.errors import ConsentMissing, NotChangeable
 from trips.locks import locked_pledge
 from trips.models import Pledge, Trip
 from trips.models.pledges import Instrument
 from trips.queries import links
+from trips.queries.waiting import words_to_agree
 from trips.states import PledgeState, TripState
 
 
@@ -42,29 +44,48 @@ def open_payment(*, pledge_id: Any, now: datetime) -> ToPay:
     """Make sure there is a payment to pay, and say by which kind of checkout page.
 
     A draft keeps its seats while its rider is at the checkout, at most twice `reserve_minutes` altogether. Safe to
-    repeat. Raises `NotChangeable` when there is nothing to pay (any more).
+    repeat. Raises `NotChangeable` when there is nothing to pay (any more), `ConsentMissing` for seats offered from the
+    waiting list while the words of today were not agreed to (`waiting.agree`).
     """
     trip, pledge = locked_pledge(pledge_id)
 
     mode = _mode(trip, pledge, now)
-
+    if words_to_agree(pledge, now) is not None:
+        raise ConsentMissing
     if pledge.payment_id is None:
-        pledge.payment = payments.open(
-            payer=pledge.rider,
-            reference=f"pledge:{pledge.id}",
-            group=f"trip:{trip.id}",
-            description=_description(trip, pledge),
-            amount=pledge.charge,
-            now=now,
-        )
-    if pledge.state == PledgeState.DRAFT:
-        keep = timedelta(minutes=rules.current().reserve_minutes)
-        pledge.reserved_until = max(pledge.reserved_until, min(now + keep, pledge.created_at + 2 * keep))
+        pledge.payment = begin(trip, pledge, now=now)
     elif mode == Checkout.Mode.CHARGE and pledge.state != PledgeState.PAYMENT_DUE:
         # The price may have been locked since; what is due was told the payment when it was to be taken.
         payments.change_amount(payment_id=pledge.payment_id, amount=pledge.charge, now=now)
+    if pledge.state == PledgeState.DRAFT:
+        pledge.reserved_until = max(pledge.reserved_until, _kept_until(pledge, now))
     pledge.save(update_fields=["payment", "reserved_until"])
     return ToPay(payment_id=pledge.payment_id, mode=mode)
+
+
+def begin(
+    trip: Trip, pledge: Pledge, *, saving: Saving | None = None, use_credit: bool = False, now: datetime
+) -> Payment:
+    """The payment behind a locked pledge; what a promotion and credit pay of it is set aside when it is first opened."""
+    return payments.open(
+        payer=pledge.rider,
+        reference=f"pledge:{pledge.id}",
+        group=f"trip:{trip.id}",
+        description=_description(trip, pledge),
+        amount=pledge.charge,
+        saving=saving,
+        use_credit=use_credit,
+        now=now,
+    )
+
+
+def _kept_until(pledge: Pledge, now: datetime) -> datetime:
+    """A draft is kept while its rider is at the checkout, but not for ever."""
+    numbers = rules.current()
+    keep = timedelta(minutes=numbers.reserve_minutes)
+    if pledge.offered_at is None:
+        return min(now + keep, pledge.created_at + 2 * keep)
+    return min(now + keep, pledge.offered_at + timedelta(hours=numbers.waiting_offer_hours) + keep)
 
 
 def _mode(trip: Trip, pledge: Pledge, now: datetime) -> Checkout.Mode:

@@ -9,9 +9,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from rally import journal
+from rally.later import later
 from rally.models import User
 from trips import notices
-from trips.actions import backing
+from trips.actions import backing, failures, fares, resale
 from trips.actions.settlement import announce
 from trips.errors import BusTooSmall, NotChangeable
 from trips.locks import locked_pledges, locked_trip
@@ -55,6 +56,7 @@ def bind_bus(
     if trip.state == TripState.CONFIRMED:
         run_changed(trip=trip, now=now)
     backing.wake(trip, now)
+    later("trips.offer_seats", trip_id=trip.id)  # a larger bus has seats for those who wait
     announce(trip_changed, trip)
     return trip
 
@@ -94,10 +96,13 @@ def run_changed(*, trip: Trip, now: datetime) -> None:
 
 
 @transaction.atomic
-def cancel(*, trip_id: Any, now: datetime, by: User | None, why: str = "called_off") -> Trip:
+def cancel(
+    *, trip_id: Any, now: datetime, by: User | None, why: str = "called_off", sorry: bool = False
+) -> Trip:
     """Call the trip off: holds are let go, cards forgotten, what was paid is given back in full, everybody is told.
 
-    Twice is once. Raises `NotTheCaptain`, and `NotChangeable` once the bus has left or the trip is over.
+    What was kept of those who left before goes back too. With `sorry` (an operator left them standing) riders who had
+    paid get credit on top. Twice is once. Raises `NotTheCaptain`, and `NotChangeable` once the bus has left or the trip is over.
     """
     trip = locked_trip(trip_id)
 
@@ -109,11 +114,17 @@ def cancel(*, trip_id: Any, now: datetime, by: User | None, why: str = "called_o
 
     trip.decided_at, trip.why_ended = now, why[:40]
     journal.move(trip, TRIP, TripState.CANCELLED, now=now, by=by, why=why, also=("decided_at", "why_ended"))
-    for pledge in locked_pledges(trip, OCCUPYING):
+    live = locked_pledges(trip, OCCUPYING)
+    had_paid = [pledge for pledge in live if pledge.state == PledgeState.PAID]
+    for pledge in live:
         told = pledge.state != PledgeState.DRAFT
         backing.let_go(trip=trip, pledge=pledge, now=now, why="cancelled")
-        if told:
+        if told and pledge.enlarges_id is None:
             notices.cancelled(pledge, now)
+    resale.keep_nothing(trip_id=trip.id, now=now)
+    if sorry:
+        failures.say_sorry(trip=trip, pledges=had_paid, now=now, by=by)
+    later("trips.offer_seats", trip_id=trip.id)  # the waiting list ends
     announce(trip_lapsed, trip)
     return trip
 
@@ -121,6 +132,7 @@ def cancel(*, trip_id: Any, now: datetime, by: User | None, why: str = "called_o
 @transaction.atomic
 def set_off(*, trip_id: Any, now: datetime, by: User | None) -> Trip:
     """The bus has left: confirmed → under way. Twice is once. Raises `IllegalMove` from any other state."""
+    later("trips.offer_seats", trip_id=trip_id)  # the waiting list ends
     return _move(trip_id, TripState.UNDER_WAY, now=now, by=by)
 
 
@@ -128,9 +140,10 @@ def set_off(*, trip_id: Any, now: datetime, by: User | None) -> Trip:
 def complete(*, trip_id: Any, now: datetime, by: User | None) -> Trip:
     """Everybody is back: under way → completed. Twice is once. Raises `IllegalMove` from any other state.
 
-    Who had not paid by then was not on the bus: their seats and cards are let go.
+    Who had not paid by then was not on the bus: their seats and cards are let go. Fares that fall are final.
     """
     trip = _move(trip_id, TripState.COMPLETED, now=now, by=by)
+    fares.close_of(trip=trip, now=now)  # before the operator's part is reckoned from what is kept
     for pledge in locked_pledges(trip, set(OCCUPYING) - set(backing.RODE)):
         told = pledge.state != PledgeState.DRAFT
         backing.let_go(trip=trip, pledge=pledge, now=now, why="over")

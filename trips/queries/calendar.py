@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from icalendar import Alarm, Calendar, Event
 
 from trips.models import Pledge
+from trips.queries.leaving import ride
 from trips.states import TripState
 
 
@@ -30,7 +31,11 @@ def calendar_file(pledge: Pledge, now: datetime) -> bytes:
     entry.add(
         "description",
         _("%(event)s at %(venue)s. Seats: %(seats)s. Be at the stop ten minutes early.")
-        % {"event": trip.event.name, "venue": trip.event.venue.name, "seats": pledge.seats},
+        % {
+            "event": trip.event.name,
+            "venue": trip.event.venue.name,
+            "seats": sum(part.seats for part in ride(pledge)),
+        },
     )
     reminder = Alarm()
     reminder.add("action", "DISPLAY")

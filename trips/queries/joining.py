@@ -18,7 +18,7 @@ from django.db import connection, models
 from rally import statements
 from rally.models import User
 from trips.models import Event, Stop, Trip, Venue
-from trips.states import OCCUPYING
+from trips.states import OCCUPYING, PledgeState
 
 
 def _ordered(model: type[models.Model], *wanted: str) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ _SELECT = f"""
     SELECT {", ".join(f"{alias}.{column}" for _model, alias, columns in _PARTS for column in columns)},
         EXISTS (
             SELECT FROM trips_pledge pledge
-            WHERE pledge.rider_id = %s AND pledge.trip_id = trip.id AND pledge.state = ANY(%s)
+            WHERE pledge.rider_id = %s AND pledge.trip_id = trip.id AND pledge.state = ANY(%s) AND pledge.enlarges_id IS NULL
         )
     FROM trips_stop stop
     JOIN trips_trip trip ON trip.id = stop.trip_id
@@ -59,7 +59,8 @@ _SECONDS, _MOST = 1.0, 1000
 _lately: dict[tuple[str, int | UUID], tuple[float, Sequence[Any]]] = {}
 
 
-_OCCUPYING = [state.value for state in OCCUPYING]
+#: A rider who is in, or on the waiting list, does not join again.
+_IN = [state.value for state in (*OCCUPYING, PledgeState.WAITING)]
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Joining:
     """A stop (with its trip, event and venue) in the eyes of one rider."""
 
     stop: Stop
-    #: The rider has a live pledge on this trip.
+    #: The rider has a live pledge on this trip, or waits for one.
     rider_is_in: bool
 
 
@@ -104,7 +105,7 @@ def lately(code: str, stop: int | UUID) -> Stop | None:
 
 
 def _read(where: str, values: Sequence[Any], rider: User) -> Sequence[Any] | None:
-    return statements.ask(f"{_SELECT} WHERE {where}", (rider.pk, _OCCUPYING, *values))
+    return statements.ask(f"{_SELECT} WHERE {where}", (rider.pk, _IN, *values))
 
 
 def _stop(row: Sequence[Any]) -> Stop:
@@ -115,6 +116,6 @@ def _stop(row: Sequence[Any]) -> Stop:
         for model, _alias, columns in _PARTS
     )
     event.venue, trip.event, stop.trip = venue, event, trip  # type: ignore[attr-defined]
-    assert isinstance(stop, Stop)  # noqa: S101 - for the type checker
     trip.ladder = json.loads(trip.ladder)  # type: ignore[attr-defined]  # as it came; `from_db` converts nothing
+    assert isinstance(stop, Stop)  # noqa: S101 - for the type checker
     return stop

@@ -10,7 +10,7 @@ from django.db.models import Prefetch, Q, QuerySet, Sum
 from rally.money import Money
 from trips.models import Pledge, Seat, Stop, Trip
 from trips.models.pledges import PledgeQuerySet
-from trips.states import PLEDGED, PledgeState, TripState
+from trips.states import OCCUPYING, PLEDGED, PledgeState, TripState
 
 #: It is behind us, whatever came of it.
 _OVER = (TripState.COMPLETED, TripState.CLOSED, TripState.LAPSED, TripState.CANCELLED)
@@ -40,16 +40,19 @@ def seats_awaiting_a_card(trip: Trip) -> int:
 
 
 def mine(trip: Trip, user: Any) -> Pledge | None:
-    """This person's live pledge on the trip."""
+    """This person's live pledge on the trip, or the one that waits for seats; what was added to it not by itself."""
     if not user.is_authenticated:
         return None
-    return trip.pledges.live().filter(rider=user).select_related("stop").first()
+    own = trip.pledges.filter(rider=user, enlarges=None, state__in=[*OCCUPYING, PledgeState.WAITING])
+    return own.select_related("stop").first()
 
 
 def pledges_for_page() -> PledgeQuerySet:
-    """Pledges with what their page names: trip, event, venue, stop, payment, seats."""
+    """Pledges with what their page names: trip, event, venue, stop, payment, seats, and what was added to them."""
+    seats = Prefetch("passengers", Seat.objects.select_related("holder"))
+    added = Prefetch("enlargements", Pledge.objects.select_related("payment").prefetch_related(seats))
     return Pledge.objects.select_related("trip__event__venue", "stop", "payment", "rider").prefetch_related(
-        Prefetch("passengers", Seat.objects.select_related("holder"))
+        seats, added
     )
 
 
@@ -64,8 +67,16 @@ class Rides:
 
 
 def rides_of(user: Any, limit: int = 50) -> Rides:
-    """Everything of one person, in four queries whatever there is; at most `limit` of each kind."""
-    own = Pledge.objects.visible_to(user).select_related("trip__event__venue", "stop")
+    """Everything of one person, in six queries whatever there is; at most `limit` of each kind.
+
+    Seats that were added later are part of the ride that they were added to.
+    """
+    own = (
+        Pledge.objects.visible_to(user)
+        .filter(enlarges=None)
+        .select_related("trip__event__venue", "stop", "payment")
+        .prefetch_related(Prefetch("enlargements", Pledge.objects.live(), to_attr="added"))
+    )
     over = Q(trip__state__in=_OVER) | Q(state__in=_LEFT)
     handed = Seat.objects.held_by(user).select_related(
         "pledge__trip__event__venue", "pledge__stop", "pledge__rider"

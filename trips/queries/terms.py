@@ -112,11 +112,14 @@ def ladder_in_words(ladder: Ladder) -> str:
     steps = []
     for hours, share in ladder:
         if share == 100:
-            steps.append(_("all of it until %(time)s before departure") % {"time": _span(hours)})
+            steps.append(
+                _("all of it until %(time)s before departure as long as the other riders still pay the bus")
+                % {"time": _span(hours)}
+            )
         elif share:
             steps.append(_("%(share)s%% until %(time)s before") % {"share": share, "time": _span(hours)})
         else:
-            steps.append(_("nothing after that"))
+            steps.append(_("nothing after that; and the rest as soon as somebody else pays for the seat"))
     return ", ".join(steps)
 
 

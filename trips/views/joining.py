@@ -18,11 +18,12 @@ from django.views.decorators.http import require_http_methods
 from rally import clock, codes, rules
 from rally.errors import Refusal
 from rally.models import User
-from trips.actions import pledges
+from trips.actions import pledges, waiting
 from trips.forms.riding import PassengerForms, PledgeForm
 from trips.models import Pledge, Stop, Trip
-from trips.queries import fares, riding, terms
+from trips.queries import fares, leaving, riding, terms
 from trips.queries.terms import Terms
+from trips.states import PledgeState
 from trips.views.limits import too_often
 from trips.views.looking import SeeOther, anybody, print_of
 
@@ -36,7 +37,13 @@ def make_pledge(request: HttpRequest, code: str) -> HttpResponse:
     trip = get_object_or_404(riding.trips_for_page(), code=codes.clean(code))
     mine = riding.mine(trip, request.user)
     if mine is not None:
-        messages.info(request, _("You already have seats on this trip. Here they are."))
+        waits = mine.state == PledgeState.WAITING
+        messages.info(
+            request,
+            _("You are on the waiting list of this trip. Here is your place.")
+            if waits
+            else _("You already have seats on this trip. Here they are."),
+        )
         return redirect(mine)
     if request.method != "POST":
         return _fresh_form(request, trip)
@@ -45,7 +52,7 @@ def make_pledge(request: HttpRequest, code: str) -> HttpResponse:
     form = PledgeForm(request.POST, stops=stops, known=request.user.is_authenticated)
     people = PassengerForms(request.POST, most=rules.current().max_seats_per_pledge)
     do = request.POST.get("do", "take")
-    if do != "take":
+    if do not in {"take", "wait"}:
         return _other_lines(request, trip, stops, people, do)
     if limited := too_often(request, "pledge", most=60, minutes=10):
         return limited
@@ -61,11 +68,15 @@ def make_pledge(request: HttpRequest, code: str) -> HttpResponse:
     if not request.user.is_authenticated and User.objects.filter(email=form.cleaned_data["email"]).exists():
         return _sign_in_first(request, trip)
     try:
-        pledge = _take(request, trip, stops=stops, form=form, people=people, shown=shown)
+        pledge = _take(request, trip, stops=stops, form=form, people=people, shown=shown, wait=do == "wait")
     except Refusal as refusal:
         form.add_error(None, refusal.message)
+        trip.refresh_from_db(fields=["seats_taken", "capacity", "state"])
         return _form_page(request, trip, stops, form, people, status=409)
     request.session.pop(_typed_key(trip), None)
+    if pledge.state == PledgeState.WAITING:
+        messages.success(request, _("You are on the waiting list. We write as soon as seats become free."))
+        return SeeOther(pledge.get_absolute_url())
     return SeeOther(pledges.pay_link(pledge))
 
 
@@ -77,25 +88,34 @@ def _take(
     form: PledgeForm,
     people: PassengerForms,
     shown: Terms,
+    wait: bool,
 ) -> Pledge:
-    """The seats, and for somebody new the account, or neither."""
+    """The seats or a place on the waiting list, and for somebody new the account, or neither."""
     now = clock.now()
     stop = next(stop for stop in stops if stop.position == form.cleaned_data["stop"])
     rider = anybody(request)
     with transaction.atomic():
         if rider is None:
             rider = User.objects.create_user(form.cleaned_data["email"], name=form.cleaned_data["rider"])
-        pledge = pledges.make(
-            trip_id=trip.id,
-            rider=rider,
-            stop_id=stop.id,
-            passengers=people.passengers,
-            consent_text=shown.text,
-            consent_version=shown.version,
-            consented=form.cleaned_data["consent"],
-            fare=fares.to_agree(stop, len(people.forms)),
-            now=now,
-        )
+        consent = {
+            "consent_text": shown.text,
+            "consent_version": shown.version,
+            "consented": form.cleaned_data["consent"],
+        }
+        if wait:
+            pledge = waiting.wait(
+                trip_id=trip.id, rider=rider, stop=stop, passengers=people.passengers, now=now, **consent
+            )
+        else:
+            pledge = pledges.make(
+                trip_id=trip.id,
+                rider=rider,
+                stop_id=stop.id,
+                passengers=people.passengers,
+                fare=fares.to_agree(stop, len(people.forms)),
+                now=now,
+                **consent,
+            )
     if not request.user.is_authenticated:
         login(request, rider, backend=_BACKEND)
     return pledge
@@ -191,6 +211,8 @@ def _form_page(
         "terms": shown,
         "shown": print_of(shown),
         "closed": closed,
+        "full": trip.seats_left < seats,
+        "ladder": leaving.steps(shown.policy, trip.departs_at),
         "seats": seats,
         "sum": fares.to_agree(stop, seats) * seats if stop else None,
         "next": reverse("trips:make_pledge", kwargs={"code": trip.code}),

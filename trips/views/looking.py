@@ -6,15 +6,16 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.http import urlencode
 
 from rally import codes
 from rally.models import User
-from trips.actions import pledges
+from rally.money import Money
 from trips.models import Pledge
-from trips.queries import links, riding, terms
+from trips.queries import leaving, links, riding, waiting
 from trips.queries.terms import Terms
 from trips.states import OCCUPYING, PledgeState, TripState
 
@@ -26,45 +27,79 @@ class SeeOther(HttpResponseRedirect):
 
 
 def anybody(request: HttpRequest) -> User | None:
+    """Who is signed in, if anybody is."""
     return request.user if isinstance(request.user, User) else None
 
 
 def print_of(shown: Terms) -> str:
+    """By which a form says which words were read."""
     return hashlib.sha256(shown.text.encode()).hexdigest()[:32]
 
 
+def unlisted(page: HttpResponse) -> HttpResponse:
+    """A page behind a signed link: in no search engine, and its address goes to nobody else."""
+    page["X-Robots-Tag"] = "noindex, nofollow"
+    page["Referrer-Policy"] = "same-origin"
+    return page
+
+
 def own(request: HttpRequest, code: str) -> Pledge:
+    """One's own pledge. Anybody else's: 404."""
     return get_object_or_404(riding.pledges_for_page().visible_to(request.user), code=codes.clean(code))
 
 
-def by_link(request: HttpRequest, code: str) -> Pledge:
-    """The pledge of a signed link, or one's own. Anybody else: 404."""
-    pledge = get_object_or_404(riding.pledges_for_page(), code=codes.clean(code))
-    if pledge.rider_id != request.user.pk and not links.is_key(pledge.code, request.GET.get("k", "")):
-        raise Http404
-    return pledge
+def pay_url(pledge: Pledge) -> str:
+    """Where this pledge is paid, on this site."""
+    way = reverse("trips:pay", kwargs={"code": pledge.code})
+    return f"{way}?{urlencode({'k': links.pay_key(pledge)})}"
 
 
 def pledge_facts(found: Pledge, now: datetime) -> dict[str, Any]:
+    """What every page about a pledge shows: where it stands, with what was added to it, and what leaving means."""
     trip = found.trip
     before = (
         trip.state in {TripState.GATHERING, TripState.SETTLING, TripState.CONFIRMED} and now < trip.departs_at
     )
     live = found.state in OCCUPYING
+    parts = leaving.ride(found) if live else [found]
+    for part in parts:
+        part.stop = found.stop
     return {
         "pledge": found,
         "trip": trip,
         "stop": found.stop,
         "payment": found.payment,
-        "seats": list(found.passengers.all()),
+        "parts": parts,
+        "added": [part for part in parts if part.id != found.id],
+        "seats": [seat for part in parts for seat in _seats(part)],
+        "count": sum(part.seats for part in parts),
+        "charge": sum((part.charge for part in parts), Money.zero(found.currency)),
+        "captured": _sum_of(parts, "captured_minor", found.currency),
+        "refunded": _sum_of(parts, "refunded_minor", found.currency),
         "live": live,
         "owes": found.state in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE, PledgeState.DRAFT}
         and before,
         "changeable": live and before,
         "transferable": live and before and found.state != PledgeState.DRAFT,
         "boards": found.state in {PledgeState.PAID, PledgeState.CAPTURING},
-        "pay_url": f"{reverse('trips:pay', kwargs={'code': found.code})}?k={links.key(found.code)}",
-        "ladder": terms.ladder_in_words(found.policy),
-        "leaving": pledges.leaving(found, now),
+        "place": waiting.place(found),
+        "pay_url": pay_url(found),
+        "ladder": leaving.steps(found.policy, trip.departs_at),
+        "leaving": leaving.leaving(found, now),
+        "freed": leaving.freed(found) if found.payment_id else [],
         "now": now,
     }
+
+
+def _seats(part: Pledge) -> list[Any]:
+    """With where each stands: an added seat may still wait for its money."""
+    seats = list(part.passengers.all())
+    for seat in seats:
+        seat.pledge = part
+        seat.boards = part.state in {PledgeState.PAID, PledgeState.CAPTURING}
+        seat.waits = part.state == PledgeState.DRAFT
+    return seats
+
+
+def _sum_of(parts: list[Pledge], name: str, currency: str) -> Money:
+    return Money(sum(getattr(part.payment, name) for part in parts if part.payment is not None), currency)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from rally import clock, codes
 from trips.models import Seat
-from trips.queries import riding
+from trips.queries import links, riding
 from trips.queries.calendar import calendar_file
 from trips.queries.codes import qr
 from trips.states import OCCUPYING, PledgeState
-from trips.views.looking import by_link, own, pledge_facts
+from trips.views.looking import own, pledge_facts, unlisted
 
 
 @never_cache
@@ -33,6 +33,8 @@ def rides(request: HttpRequest) -> HttpResponse:
 def pledge(request: HttpRequest, code: str) -> HttpResponse:
     """One pledge: where it stands, the money so far and next, the seats, what can be done."""
     found = own(request, code)
+    if found.enlarges is not None:
+        return redirect(found.enlarges)
     context = {**pledge_facts(found, clock.now()), "left": "left" in request.GET}
     fragment = "#live" if request.headers.get("HX-Target") == "live" else ""
     return render(request, f"trips/riding/pledge.html{fragment}", context)
@@ -63,7 +65,9 @@ def boarding_pass(request: HttpRequest, code: str) -> HttpResponse:
 @require_safe
 def calendar(request: HttpRequest, code: str) -> HttpResponse:
     """The trip as a calendar file, for the owner or whoever got our mail."""
-    found = by_link(request, code)
+    found = get_object_or_404(riding.pledges_for_page(), code=codes.clean(code))
+    if found.rider_id != request.user.pk and not links.is_calendar_key(found, request.GET.get("k", "")):
+        raise Http404
     answer = HttpResponse(calendar_file(found, clock.now()), content_type="text/calendar; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="rally-{found.trip.code}.ics"'
-    return answer
+    return unlisted(answer)

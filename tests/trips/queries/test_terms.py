@@ -16,7 +16,7 @@ EXPECTED = """
 The amount is $42 for each seat I take, there and back, fees included. It can never become more.
 Rally keeps my card and charges nothing today. When 25 seats are in and a bus is bound, at the latest on Sunday 6 December, 07:45 CST, my bank is asked to hold the amount. Only if the bus is certain is it charged. If it does not run, the hold is let go and I pay nothing.
 If the bus becomes certain while I am paying, the same amount is charged at once.
-I can leave free of charge until the bus is certain. After that I get back: all of it until 7 days before departure, 75% until 3 days before, 50% until 24 hours before, nothing after that.
+I can leave free of charge until the bus is certain. After that I get back: all of it until 7 days before departure as long as the other riders still pay the bus, 75% until 3 days before, 50% until 24 hours before, nothing after that; and the rest as soon as somebody else pays for the seat.
 I can hand a seat to somebody else until departure. My card is used for nothing but this trip.
 """
 NOON = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)

@@ -1,0 +1,151 @@
+"""The waiting list of a full bus: who wants seats that others have, and who is offered them when they become free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from rally import journal, rules
+from rally.errors import BadInput
+from rally.models import GivenAnswer, User
+from trips import notices
+from trips.actions.backing import move
+from trips.actions.joining import check_open, draft
+from trips.actions.passengers import Passenger, checked
+from trips.errors import AlreadyPledged, ConsentMissing, NotChangeable, SeatsThere
+from trips.locks import locked_pledge, locked_pledges, locked_trip
+from trips.models import Pledge, Seat, Stop, Trip
+from trips.queries import fares, terms
+from trips.queries.waiting import offer_ends_by
+from trips.states import OCCUPYING, PLEDGE, PledgeState, TripState
+
+_OPEN = (TripState.GATHERING, TripState.SETTLING, TripState.CONFIRMED)
+
+
+@transaction.atomic
+def wait(
+    *,
+    trip_id: Any,
+    rider: User,
+    stop: Stop,
+    passengers: Sequence[Passenger],
+    consent_text: str = "",
+    consent_version: str = "",
+    consented: bool,
+    answer: Callable[[Pledge], GivenAnswer | None] = lambda _pledge: None,
+    now: datetime,
+) -> Pledge:
+    """Put a rider on the list for these seats. It takes no seat and no card; the consent is looked at again when seats
+    are offered. Without words those of this moment are kept.
+
+    Twice is refused: raises `AlreadyPledged`. Raises `SeatsThere` when there are enough free seats, `PledgesClosed`,
+    `ConsentMissing`, `TooManySeats`, and `BadInput` for a stop of another trip or names that are none.
+    """
+    trip = locked_trip(trip_id)
+
+    people = checked(passengers, rules.current().max_seats_per_pledge)
+    if stop.trip_id != trip.id:
+        raise BadInput(_("This trip does not stop there."), field="stop")
+    check_open(trip, now)
+    if not consented:
+        raise ConsentMissing
+    mine = Pledge.objects.filter(trip=trip, rider=rider, enlarges=None)
+    if mine.filter(state__in=[*OCCUPYING, PledgeState.WAITING]).exists():
+        raise AlreadyPledged
+    if trip.seats_left >= len(people):
+        raise SeatsThere(left=trip.seats_left)
+
+    stop.trip = trip
+    fare = fares.to_agree(stop, len(people))
+    if not consent_text:
+        told = terms.terms(trip, fare, now)
+        consent_text, consent_version = told.text, told.version
+    pledge = draft(stop, (consent_text, consent_version), fare, rider=rider, seats=len(people), now=now)
+    pledge.state, pledge.reserved_until = PledgeState.WAITING, now
+    pledge.save(force_insert=True)
+    Seat.objects.bulk_create(
+        Seat(pledge=pledge, position=position, name=person.name, needs=list(person.needs))
+        for position, person in enumerate(people, start=1)
+    )
+    journal.begin(pledge, PLEDGE, now=now, by=rider, why="waiting list")
+    if row := answer(pledge):
+        row.save(force_insert=True)
+
+    notices.waiting(pledge, now)
+    return pledge
+
+
+@transaction.atomic
+def offer(*, trip_id: Any, now: datetime) -> list[Pledge]:
+    """Offer free seats to the next on the list whom they are enough for; answers whom. With a trip that is over the list
+    ends, and everybody on it is told. Twice is once.
+
+    Behind the trip's lock: an offer and somebody who joins at the same moment would both count the same seat.
+    """
+    trip = locked_trip(trip_id)
+
+    line = sorted(
+        locked_pledges(trip, [PledgeState.WAITING]), key=lambda pledge: (pledge.created_at, pledge.id)
+    )
+    if not line:
+        return []
+    ends_at = offer_ends_by(trip)
+    if trip.state not in _OPEN or ends_at is None or now >= ends_at:
+        for pledge in line:
+            move(pledge, PledgeState.EXPIRED, now=now, by=None, trip=trip, why="the trip is over")
+            notices.waiting_ended(pledge, now)
+        return []
+
+    numbers = rules.current()
+    until = min(now + timedelta(hours=numbers.waiting_offer_hours), ends_at)
+    if until < now + timedelta(minutes=numbers.reserve_minutes):
+        return []  # nobody can give a card in so short a time
+    offered = []
+    for pledge in line:
+        trip.refresh_from_db(fields=["seats_taken"])
+        if pledge.seats <= trip.seats_left:
+            _offer(trip, pledge, until, now)
+            offered.append(pledge)
+    return offered
+
+
+def _offer(trip: Trip, pledge: Pledge, until: datetime, now: datetime) -> None:
+    """The seats are kept for this rider until then; by which instrument they are paid is found anew."""
+    pledge.offered_at, pledge.reserved_until = now, until
+    pledge.instrument = terms.instrument_for(trip, now)
+    pledge.stop.trip = trip
+    agreed = min(pledge.fare, fares.to_agree(pledge.stop, pledge.seats))
+    pledge.price_minor = None if trip.locked_percent is None else agreed.minor
+    journal.move(
+        pledge,
+        PLEDGE,
+        PledgeState.DRAFT,
+        now=now,
+        by=None,
+        why="seats became free",
+        also=("offered_at", "reserved_until", "instrument", "price_minor"),
+    )
+    notices.seats_offered(pledge, now)
+
+
+@transaction.atomic
+def agree(*, pledge_id: Any, shown: str, now: datetime) -> Pledge:
+    """Whoever is offered seats agrees to the words of this moment, which differ from those of the list; `shown` is what
+    they read. Twice is once. Raises `ConsentMissing` when the words have changed again, `NotChangeable` for a pledge
+    that is offered nothing.
+    """
+    trip, pledge = locked_pledge(pledge_id)
+
+    if pledge.state != PledgeState.DRAFT or pledge.offered_at is None:
+        raise NotChangeable(why=_("these seats are not on offer any more"))
+    told = terms.terms(trip, pledge.price, now)
+    if told.text != shown:
+        raise ConsentMissing
+    pledge.consent_text, pledge.consent_version, pledge.consented_at = told.text, told.version, now
+    pledge.policy, pledge.instrument = told.policy, told.instrument
+    pledge.save(update_fields=["consent_text", "consent_version", "consented_at", "policy", "instrument"])
+    return pledge
