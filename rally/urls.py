@@ -5,6 +5,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
+from payments.urls import desk_urls
 from rally.views import health
 
 admin.autodiscover()
@@ -15,6 +16,7 @@ urlpatterns = [
     path("operator/", include("operators.urls")),
     path("drive/", include("operators.driving_urls")),
     path("payments/", include("payments.urls")),
+    path("desk/", include(desk_urls)),
     path("api/v1/", include("rally.api.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from payments.signals import payment_changed
+from payments.queries.shortfalls import Shortfall
+from payments.signals import hold_ends_soon, payment_changed, shortfalls_asked
 from rally import clock
 
 
@@ -16,3 +17,19 @@ def follow_payment(payment_id: Any, **_more: Any) -> None:
     from trips.actions import backing
 
     backing.follow(payment_id=payment_id, now=clock.now())
+
+
+@receiver(hold_ends_soon, dispatch_uid="trips.decide_or_let_go")
+def decide_or_let_go(payment_id: Any, **_more: Any) -> None:
+    """What a bank holds lapses within hours: its trip is decided now, or the hold is let go and the card kept."""
+    from trips.actions import lapsing
+
+    lapsing.decide_or_let_go(payment_id=payment_id, now=clock.now())
+
+
+@receiver(shortfalls_asked, dispatch_uid="trips.shortfalls")
+def shortfalls(**_more: Any) -> list[Shortfall]:
+    """Trips that go with fewer paid seats than they need, for the desk."""
+    from trips.queries import shortfalls as found
+
+    return found.shortfalls()

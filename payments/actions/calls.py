@@ -261,6 +261,39 @@ def _give_up_reverse(_operation: Operation, _error: words.ProviderTrouble, _now:
     return True
 
 
+# ---- disputes
+
+
+def _send_evidence(operation: Operation) -> words.DisputeSeen:
+    evidence = operation.params["evidence"]
+    return gateway.update_dispute(operation.target, evidence, submit=True, key=_key(operation))
+
+
+def _find_answered(operation: Operation) -> words.DisputeSeen | None:
+    """Whether the bank has our answer, or needs none any more."""
+    seen = gateway.dispute(operation.target)
+    return None if seen.answerable and not seen.answers else seen
+
+
+def _send_accept(operation: Operation) -> words.DisputeSeen:
+    return gateway.close_dispute(operation.target, key=_key(operation))
+
+
+def _find_accepted(operation: Operation) -> words.DisputeSeen | None:
+    seen = gateway.dispute(operation.target)
+    return None if seen.status == "open" else seen
+
+
+def _finish_dispute(_operation: Operation, seen: words.DisputeSeen, now: datetime) -> bool:
+    sightings.dispute(seen, now=now)
+    return True
+
+
+def _give_up_dispute(_operation: Operation, _error: words.ProviderTrouble, _now: datetime) -> bool:
+    """The bank did not take it and the dispute is as it was: staff see that, and may answer otherwise."""
+    return True
+
+
 KINDS: dict[str, Call] = {
     Operation.Kind.CUSTOMER: Call(_send_customer, _find_customer, _finish_customer, _cannot),
     Operation.Kind.CHECKOUT: Call(_send_checkout, _find_checkout, _finish_session, _give_up_checkout),
@@ -273,6 +306,8 @@ KINDS: dict[str, Call] = {
     Operation.Kind.ACCOUNT: Call(_send_account, _find_account, _finish_account, _cannot),
     Operation.Kind.TRANSFER: Call(_send_transfer, _find_transfer, _finish_transfer, _give_up_transfer),
     Operation.Kind.REVERSE: Call(_send_reverse, _find_reversed, _finish_transfer, _give_up_reverse),
+    Operation.Kind.EVIDENCE: Call(_send_evidence, _find_answered, _finish_dispute, _give_up_dispute),
+    Operation.Kind.ACCEPT: Call(_send_accept, _find_accepted, _finish_dispute, _give_up_dispute),
 }
 
 

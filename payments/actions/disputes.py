@@ -132,7 +132,7 @@ def put_together(*, dispute_id: UUID, evidence: dict[str, str], advice: str, now
     unknown = evidence.keys() - set(TEXTS)
     if unknown:
         raise ValueError(f"The provider knows no {sorted(unknown)}.")
-    if not _awaits(row):
+    if not awaits(row):
         return row
 
     own = {WORDS: row.evidence[WORDS]} if row.evidence.get(WORDS) else {}
@@ -162,7 +162,7 @@ def add_words(*, dispute_id: UUID, text: str, now: datetime, by: User) -> Disput
     row = _locked(dispute_id)
 
     _check_staff(by)
-    if not _awaits(row):
+    if not awaits(row):
         raise DisputeClosed
     said = text.strip()
     if len(said) > LONGEST_TEXT:
@@ -189,7 +189,7 @@ def submit(*, dispute_id: UUID, now: datetime, by: User | None) -> Operation:
     sent = _answered(row).filter(kind=Operation.Kind.EVIDENCE).first()
     if sent is not None:
         return sent
-    if not _awaits(row):
+    if not awaits(row):
         raise DisputeClosed
     if not row.evidence:
         raise NoEvidence
@@ -213,7 +213,7 @@ def accept(*, dispute_id: UUID, why: str, now: datetime, by: User) -> Operation:
     told = _answered(row).filter(kind=Operation.Kind.ACCEPT).first()
     if told is not None:
         return told
-    if not _awaits(row):
+    if not awaits(row):
         raise DisputeClosed
 
     audit.note(
@@ -313,8 +313,8 @@ def _answered(row: Dispute) -> QuerySet[Operation]:
     return asked.exclude(state=OperationState.FAILED)
 
 
-def _awaits(row: Dispute) -> bool:
-    """The bank waits for our answer, and none is on its way."""
+def awaits(row: Dispute) -> bool:
+    """Whether the bank waits for our answer, and none is on its way."""
     waits = row.state == DisputeState.NEEDS_RESPONSE and row.submitted_at is None
     return waits and not _answered(row).exists()
 

@@ -30,7 +30,10 @@ from payments.states import (
     RefundState,
     TransferState,
 )
+from rally import audit
+from rally.errors import NotAllowed
 from rally.later import later
+from rally.models import User
 
 logger = logging.getLogger(__name__)
 
@@ -53,30 +56,31 @@ def keep(events: Iterable[words.EventSeen], *, source: str, now: datetime) -> in
 
     `source` is `push` or `pull`.
     """
-    told = list(events)
-    known = set(InboxEvent.objects.filter(id__in=[seen.id for seen in told]).values_list("id", flat=True))
-    fresh = 0
-    for seen in told:
-        if seen.id in known:
-            continue  # a look back always sees some again
-        _, new = InboxEvent.objects.get_or_create(
-            id=seen.id,
-            defaults={
-                "type": seen.type[:80],
-                "object_id": seen.object_id,
-                "account": seen.account,
-                "api_version": seen.api_version,
-                "livemode": seen.livemode,
-                "payload": seen.payload,
-                "source": source,
-                "received_at": now,
-                "due_at": now,
-            },
-        )
-        fresh += new
-        if new and source == "push":
+    told = {seen.id: seen for seen in events}
+    known = set(InboxEvent.objects.filter(id__in=list(told)).values_list("id", flat=True))
+    fresh = [seen for seen in told.values() if seen.id not in known]
+    InboxEvent.objects.bulk_create(
+        [
+            InboxEvent(
+                id=seen.id,
+                type=seen.type[:80],
+                object_id=seen.object_id,
+                account=seen.account,
+                api_version=seen.api_version,
+                livemode=seen.livemode,
+                payload=seen.payload,
+                source=source,
+                received_at=now,
+                due_at=now,
+            )
+            for seen in fresh
+        ],
+        ignore_conflicts=True,  # somebody was told of it at the same moment
+    )
+    if source == "push":
+        for seen in fresh:
             later("payments.read_event", event_id=seen.id)
-    return fresh
+    return len(fresh)
 
 
 def poll(*, now: datetime) -> int:
@@ -115,6 +119,26 @@ def read(event_id: str, *, now: datetime) -> None:
     event = InboxEvent.objects.filter(id=event_id, state=InboxState.WAITING).first()
     if event is not None:
         _read(thing_of(event), [event], now)
+
+
+@transaction.atomic
+def read_again(*, event_id: str, now: datetime, by: User) -> InboxEvent:
+    """Let an event that could not be read be read once more. Nothing for one that waits or was read.
+
+    Raises `NotAllowed` for people who are not staff.
+    """
+    event = InboxEvent.objects.select_for_update().get(id=event_id)
+
+    if not by.is_staff:
+        raise NotAllowed
+
+    if event.state == InboxState.FAILED:
+        event.state, event.tries, event.due_at = InboxState.WAITING, 0, now
+        event.save(update_fields=["state", "tries", "due_at"])
+        audit.note(by=by, what="event.read_again", subject=f"event:{event.id}", now=now, type=event.type)
+
+        later("payments.read_event", event_id=event.id)
+    return event
 
 
 def thing_of(event: InboxEvent) -> tuple[str, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
-from payments.models import InboxEvent, Operation, Refund
-from payments.states import InboxState, OperationState, RefundState
+from payments.models import InboxEvent, Operation, Refund, Transfer
+from payments.states import InboxState, OperationState, RefundState, TransferState
 
 
 def stuck_operations() -> QuerySet[Operation]:
@@ -25,3 +25,12 @@ def still_owed() -> QuerySet[Refund]:
 def unread_events() -> QuerySet[InboxEvent]:
     """Events that could not be read."""
     return InboxEvent.objects.filter(state=InboxState.FAILED).order_by("received_at")
+
+
+def failed_transfers() -> QuerySet[Transfer]:
+    """Transfers that the provider refused: the payee is owed the money and nothing is under way."""
+    return (
+        Transfer.objects.filter(state=TransferState.FAILED)
+        .select_related("payee", "payment")
+        .order_by("created_at")
+    )

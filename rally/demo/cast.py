@@ -57,7 +57,7 @@ CAST = (
     ),
     Persona("pat", "Pat Novak", _("partner"), _("works for the league whose fans travel"), "trips:events"),
     Persona(
-        "sam", "Sam Whitaker", _("staff"), _("works for Rally and sees everything"), "admin:index", staff=True
+        "sam", "Sam Whitaker", _("staff"), _("works for Rally and sees everything"), "desk:home", staff=True
     ),
     Persona(
         "max", "Max Quill", _("nobody's rider"), _("has an account and is part of nothing"), "trips:home"

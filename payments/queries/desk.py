@@ -1,0 +1,206 @@
+"""What staff see of money: what is odd today, one payment with all that belongs to it, and what colleagues did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from payments.models import (
+    Dispute,
+    InboxEvent,
+    MoneyRequest,
+    Operation,
+    Payee,
+    Payment,
+    Reconciliation,
+    Refund,
+    Transfer,
+)
+from payments.queries import ageing, troubles
+from payments.queries.disputes import open_disputes
+from payments.queries.shortfalls import Shortfall, shortfalls
+from payments.states import DisputeState, RequestState
+from rally.models import StaffAction, StateChange, User
+
+#: How many of a kind a page shows; beyond that it says that there are more.
+SHOWN = 25
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Few(Generic[Found]):
+    """The first of many, and whether there are more."""
+
+    rows: list[Found]
+    more: bool
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
+
+    @property
+    def count(self) -> str:
+        """`7`, or `25+`."""
+        return f"{len(self.rows)}+" if self.more else str(len(self.rows))
+
+
+@dataclass(frozen=True)
+class Today:
+    """What is odd about money now, each list bounded."""
+
+    stuck: Few[Operation]
+    owed: Few[Refund]
+    transfers: Few[Transfer]
+    events: Few[InboxEvent]
+    disputes: Few[Dispute]
+    requests: Few[MoneyRequest]
+    shortfalls: Few[Shortfall]
+    ageing: Few[ageing.Waiting]
+    compared: list[Reconciliation]
+
+    @property
+    def differing(self) -> Reconciliation | None:
+        """The newest comparison that ended, if it left something for a person."""
+        ended = next((each for each in self.compared if each.ended_at), None)
+        return ended if ended and (ended.differences or ended.error) else None
+
+    @property
+    def unanswered(self) -> int:
+        """Disputes that wait for us."""
+        return sum(each.state == DisputeState.NEEDS_RESPONSE for each in self.disputes.rows)
+
+    @property
+    def open(self) -> dict[str, str]:
+        """How many of each kind are open; those of which there are none are left out."""
+        kinds: dict[str, Few[Any]] = {
+            "stuck": self.stuck,
+            "owed": self.owed,
+            "transfers": self.transfers,
+            "events": self.events,
+            "disputes": self.disputes,
+            "requests": self.requests,
+            "shortfalls": self.shortfalls,
+            "ageing": Few([each for each in self.ageing.rows if each.old], more=False),
+        }
+        counts = {name: few.count for name, few in kinds.items() if few}
+        if self.differing:
+            counts["differences"] = str(sum(map(len, self.differing.differences.values())) or 1)
+        return counts
+
+
+def today(*, now: datetime) -> Today:
+    """What is odd now. A dozen queries, however much there is."""
+    return Today(
+        stuck=_few(troubles.stuck_operations().select_related("payment")),
+        owed=_few(troubles.still_owed()),
+        transfers=_few(troubles.failed_transfers()),
+        events=_few(troubles.unread_events()),
+        disputes=_few(open_disputes()),
+        requests=_few(open_requests()),
+        shortfalls=_cut(shortfalls()),
+        ageing=_cut(ageing.all_waiting(now=now)),
+        compared=list(Reconciliation.objects.order_by("-started_at")[:5]),
+    )
+
+
+def open_requests() -> QuerySet[MoneyRequest]:
+    """Requests that wait for a second person, oldest first."""
+    return (
+        MoneyRequest.objects.filter(state=RequestState.ASKED).select_related("asked_by").order_by("asked_at")
+    )
+
+
+def _few(rows: QuerySet[Any]) -> Few[Any]:
+    return _cut(list(rows[: SHOWN + 1]))
+
+
+def _cut(rows: list[Any]) -> Few[Any]:
+    return Few(rows[:SHOWN], more=len(rows) > SHOWN)
+
+
+# ---- one payment
+
+
+def timeline(payment: Payment) -> list[StateChange]:
+    """Every move of the payment and of what hangs on it, oldest first."""
+    subjects = [
+        payment.id,
+        *Refund.objects.filter(attempt__payment=payment).values_list("id", flat=True),
+        *payment.transfers.values_list("id", flat=True),
+        *payment.disputes.values_list("id", flat=True),
+    ]
+    found = StateChange.objects.filter(subject__in=subjects).select_related("by")
+    return list(found.order_by("at", "id")[:200])
+
+
+def payments_like(text: str) -> QuerySet[Payment]:
+    """Payments of this reference, group, payer's address, or id of the provider's. Nothing for nothing."""
+    said = text.strip()
+    if not said:
+        return Payment.objects.none()
+    wanted = (
+        Q(reference__iexact=said) | Q(group__iexact=said) | Q(payer__email__iexact=said)
+        | Q(attempts__intent=said) | Q(attempts__charge=said) | Q(attempts__refunds__refund=said)
+        | Q(disputes__dispute=said) | Q(transfers__transfer=said)
+    )  # fmt: skip
+    key = as_id(said)
+    if key:
+        wanted |= Q(id=key) | Q(reference__endswith=f":{key}") | Q(group__endswith=f":{key}")
+    ids = Payment.objects.filter(wanted).values("id")
+    return Payment.objects.filter(id__in=ids).select_related("payer").order_by("-created_at")
+
+
+# ---- whom a request is about
+
+
+def subject_of(what: str, text: str) -> UUID | None:
+    """The payment, user or payee that somebody typed: by id, address, reference or name. None unless it is exactly one."""
+    said = text.strip()
+    if what == MoneyRequest.What.REFUND:
+        found: QuerySet[Any] = payments_like(said)
+    elif what == MoneyRequest.What.CREDIT:
+        found = User.objects.filter(Q(email__iexact=said) | Q(id=as_id(said)))
+    else:
+        found = Payee.objects.filter(
+            Q(email__iexact=said)
+            | Q(name__iexact=said)
+            | Q(account=said) & ~Q(account="")
+            | Q(id=as_id(said))
+        )
+    ids = list(found.values_list("id", flat=True)[:2])
+    return ids[0] if len(ids) == 1 else None
+
+
+def subjects_of(requests: list[MoneyRequest]) -> dict[UUID, str]:
+    """In words whom each request is about, by its subject. Three queries at most."""
+    keys = {each.subject for each in requests}
+    if not keys:
+        return {}
+    words: dict[UUID, str] = dict(User.objects.filter(id__in=keys).values_list("id", "email"))
+    words |= dict(Payee.objects.filter(id__in=keys).values_list("id", "name"))
+    words |= dict(Payment.objects.filter(id__in=keys).values_list("id", "reference"))
+    return words
+
+
+# ---- what staff did
+
+
+def staff_actions(*, who: str = "", about: str = "") -> QuerySet[StaffAction]:
+    """What colleagues did, newest first; of one person (address), or about things whose name begins so."""
+    found = StaffAction.objects.select_related("by").order_by("-at", "-id")
+    if who.strip():
+        found = found.filter(by__email__iexact=who.strip())
+    if about.strip():
+        found = found.filter(Q(subject__startswith=about.strip()) | Q(what__startswith=about.strip()))
+    return found
+
+
+def as_id(text: str) -> UUID | None:
+    """The id that somebody typed, if it is one."""
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        return None
