@@ -18,8 +18,9 @@ from payments.states import CheckoutState, PaymentState, RefundState
 from rally import journal, rules
 from rally.later import later
 from rally.models import StateChange, User
+from rally.money import Money
 from trips import notices
-from trips.actions import fares
+from trips.actions import fares, promotions
 from trips.locks import locked_pledge
 from trips.models import Pledge, Trip
 from trips.models.pledges import Instrument
@@ -45,12 +46,15 @@ def follow(*, payment_id: Any, now: datetime) -> None:
     seen = payment.state
     catch_up(trip=trip, pledge=pledge, payment=payment, now=now)
     carry_on(trip=trip, pledge=pledge, payment=payment, now=now)
+    _tell_of_failed_refunds(pledge, payment, now)
     payments.followed(payment_id=payment_id, state=seen, now=now)
 
     trip.refresh_from_db(fields=["seats_pledged", "seats_taken", "seats_funded"])
     fares.fall(trip=trip)
     fares.settle_up(trip=trip, pledge=pledge, now=now)
     wake(trip, now)
+    if not pledge.is_live:
+        promotions.give_back(pledge=pledge, now=now)
 
 
 #: Where a live pledge stands when its payment stands there.
@@ -192,6 +196,15 @@ def _give_back(trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> N
         if not leaving and state in {PaymentState.CARD_SAVED, PaymentState.HELD}:
             notices.came_late(pledge, now)
         payments.release(payment_id=payment.id, keep_card=False, now=now, why=f"pledge {pledge.state}")
+
+
+def _tell_of_failed_refunds(pledge: Pledge, payment: Payment, now: datetime) -> None:
+    """Money that was on its way back and did not arrive: once for each refund. Staff see it among what is owed."""
+    if payment.refunded_minor == 0:
+        return
+    for refund in Refund.objects.filter(attempt__payment=payment, state=RefundState.FAILED):
+        amount = Money(refund.amount_minor, payment.currency)
+        notices.refund_late(pledge, amount, f"refund:{refund.id}", now)
 
 
 def _refund_pending(payment: Payment) -> bool:

@@ -1,0 +1,49 @@
+"""Paying a part of a draft with a promotion code or from one's credit, before its rider goes to give a card."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from payments.queries import Parts, credit_of, parts_paid
+from rally.money import Money
+from trips.actions import paying, promotions
+from trips.errors import CreditChanged, NotChangeable
+from trips.locks import locked_pledge
+from trips.states import PledgeState
+
+
+@transaction.atomic
+def cover(
+    *,
+    pledge_id: Any,
+    promotion: str = "",
+    use_credit: bool = False,
+    now: datetime,
+    credit_shown: Money | None = None,
+) -> Parts:
+    """Use a code and the rider's credit for a draft that was just made: both are set aside until its card is charged, and
+    come back when nothing comes of it. Answers how the pledge is paid then.
+
+    In the transaction that makes the draft, so that a refused code leaves no seats behind. The order of locks is trip →
+    pledge → promotion → payment → wallet. `credit_shown` is what the rider was told credit would pay; if it is less by
+    now, raises `CreditChanged`. Raises what `promotions.find` raises, and `NotChangeable` once there is a payment: the
+    second time is refused.
+    """
+    trip, pledge = locked_pledge(pledge_id)
+
+    if pledge.payment_id is not None or pledge.state != PledgeState.DRAFT:
+        raise NotChangeable(why=_("a code and credit are used before the card is given"))
+
+    saving = None
+    if promotion.strip():
+        saving = promotions.saving_of(promotions.use(pledge=pledge, typed=promotion, now=now))
+    pledge.payment = paying.begin(trip, pledge, saving=saving, use_credit=use_credit, now=now)
+    pledge.save(update_fields=["payment"])
+    parts = parts_paid(pledge.payment)
+    if credit_shown is not None and parts.from_credit < credit_shown:
+        raise CreditChanged(credit=credit_of(pledge.rider, pledge.currency) + parts.from_credit)
+    return parts
