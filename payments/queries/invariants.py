@@ -12,6 +12,11 @@ from django.db.models import Q, Sum
 from payments.gateway.words import Books
 from payments.models import Account, Attempt, LedgerTransfer, Operation, Payment, Refund, Transfer
 from payments.queries.balances import balance, balances, by_payment
+from payments.queries.credit_invariants import (
+    l11_wallets_agree,
+    l12_contributions_agree,
+    waits_to_be_handed_back,
+)
 from payments.states import AttemptState, OperationState, PaymentState, TransferState
 
 
@@ -131,8 +136,8 @@ def l8_holds_agree(books: Books) -> list[str]:
 
 
 def l9_nothing_waits_for_long(*, now: datetime, days: int = 10) -> list[str]:
-    """Promised refunds and open disputes end; what has not moved for days is a task for staff."""
-    stale = []
+    """Promised refunds and open disputes end, and credit comes back; what has not moved for days is a task for staff."""
+    stale = waits_to_be_handed_back(now=now, days=days)
     for account in (Account.RIDER_REFUND_DUE, Account.DISPUTE_OPEN):
         for payment_id in filter(None, by_payment(account)):
             rows = LedgerTransfer.objects.filter(Q(debit=account) | Q(credit=account), payment_id=payment_id)
@@ -184,6 +189,8 @@ def check_ledger(books: Books | None = None, *, now: datetime | None = None) -> 
         "L6": l6_released_holds_nothing,
         "L7": l7_payees_get_no_more,
         "L10": l10_kept_sums_agree,
+        "L11": l11_wallets_agree,
+        "L12": l12_contributions_agree,
     }
     if books is not None:
         checks |= {

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import F, Sum
 
 from payments.models import Account, Contribution, Payment, Wallet
+from payments.queries.parts import Parts
 from payments.states import ContributionState
 from rally.models import User
 from rally.money import Money
@@ -31,6 +32,22 @@ def paid_by_payer(payment: Payment) -> Money:
     """What the payer put in and was not given back: by card and from their own credit. A promotion is not theirs."""
     spent = _spent([payment.id], (Account.RIDER_CREDIT,)).get(payment.id, 0)
     return payment.refundable + Money(spent, payment.currency)
+
+
+def parts_paid(payment: Payment | None, whole: Money | None = None) -> Parts:
+    """How a payment is or will be paid: by a promotion, from credit, by card. All by card where nothing else helps, and
+    `whole` by card where nothing was opened yet."""
+    if payment is None:
+        nothing = Money.zero(whole.currency if whole else "USD")
+        return Parts(by_code=nothing, from_credit=nothing, by_card=whole or nothing)
+    amounts: dict[str, int] = {str(source): 0 for source in Contribution.SOURCES}
+    if payment.covered_minor:
+        rows = payment.contributions.exclude(state=ContributionState.RETURNED)
+        amounts |= dict(rows.values_list("source", "amount_minor"))
+    by_code, from_credit = (
+        Money(amounts[str(source)], payment.currency) for source in (Account.PROMOTION, Account.RIDER_CREDIT)
+    )
+    return Parts(by_code=by_code, from_credit=from_credit, by_card=payment.amount - by_code - from_credit)
 
 
 def credit_of(user: User, currency: str = "USD") -> Money:
