@@ -1,8 +1,11 @@
-"""How often the API may be asked: so many requests in each window of time, by person or by address."""
+"""How often the API may be asked, and how often something may be guessed: so much in a window of time, by person or by
+address."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from django.core.cache import cache
@@ -56,6 +59,32 @@ class GuessRate(Rate):
     def asker(self, request: Request) -> str:
         """By address, whoever it says it is."""
         return f"token:{self.get_ident(request)}"
+
+
+@dataclass(frozen=True)
+class Guesses:
+    """How many wrong guesses at something one visitor may make within some minutes of the first.
+
+    `who` is an account or an address. A cache that forgets lets people through.
+    """
+
+    what: str
+    who: str
+    most: int = 10
+    minutes: int = 10
+
+    @property
+    def over(self) -> bool:
+        """There were as many as there may be."""
+        return int(cache.get(self._key, 0)) >= self.most
+
+    def wrong(self) -> None:
+        """One more."""
+        cache.count(self._key, seconds=self.minutes * 60)  # type: ignore[attr-defined]
+
+    @property
+    def _key(self) -> str:
+        return f"guess:{self.what}:{sha256(self.who.encode()).hexdigest()[:32]}"
 
 
 def _rate(scope: str) -> tuple[int, int]:

@@ -29,7 +29,7 @@ def cover(
     come back when nothing comes of it. Answers how the pledge is paid then.
 
     In the transaction that makes the draft, so that a refused code leaves no seats behind. The order of locks is trip →
-    pledge → promotion → payment → wallet. `credit_shown` is what the rider was told credit would pay; if it is less by
+    pledge → promotion → payment → wallet. `credit_shown` is what the rider was told there is; if it is less by
     now, raises `CreditChanged`. Raises what `promotions.find` raises, and `NotChangeable` once there is a payment: the
     second time is refused.
     """
@@ -44,6 +44,7 @@ def cover(
     pledge.payment = paying.begin(trip, pledge, saving=saving, use_credit=use_credit, now=now)
     pledge.save(update_fields=["payment"])
     parts = parts_paid(pledge.payment)
-    if credit_shown is not None and parts.from_credit < credit_shown:
-        raise CreditChanged(credit=credit_of(pledge.rider, pledge.currency) + parts.from_credit)
+    had = credit_of(pledge.rider, pledge.currency) + parts.from_credit
+    if credit_shown is not None and had < credit_shown:
+        raise CreditChanged(credit=had)
     return parts

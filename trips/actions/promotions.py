@@ -17,7 +17,15 @@ from rally import codes
 from rally.models import StateChange, User
 from rally.money import Money
 from rally.templatetags.look import local_time_zoned
-from trips.errors import CodeElsewhere, CodeNotValid, CodeUsedByYou, CodeUsedUp, UnknownCode
+from rally.throttles import Guesses
+from trips.errors import (
+    CodeElsewhere,
+    CodeNotValid,
+    CodeUsedByYou,
+    CodeUsedUp,
+    TooManyGuesses,
+    UnknownCode,
+)
 from trips.models import Pledge, Promotion, PromotionUse, Trip
 from trips.states import PledgeState
 
@@ -43,6 +51,20 @@ def find(typed: str, *, trip: Trip, rider: User | None, now: datetime) -> Promot
     if rider is not None and _free_number(found, rider) is None:
         raise CodeUsedByYou
     return found
+
+
+def guess(typed: str, *, trip: Trip, rider: User | None, who: str, now: datetime) -> Promotion:
+    """`find` for what somebody types. `who` (an account or an address) is told no more after ten codes in ten minutes that
+    do not exist: raises `TooManyGuesses` then, else what `find` raises.
+    """
+    tries = Guesses("promotion", who)
+    if tries.over:
+        raise TooManyGuesses(minutes=tries.minutes)
+    try:
+        return find(typed, trip=trip, rider=rider, now=now)
+    except UnknownCode:
+        tries.wrong()
+        raise
 
 
 def saving_of(promotion: Promotion) -> Saving:

@@ -115,6 +115,15 @@ class PledgeForm(forms.Form):
         help_text=gettext_lazy("Fellow riders see your first name."),
         widget=forms.TextInput(attrs={"autocomplete": "name", "dir": "auto"}),
     )
+    promotion = forms.CharField(
+        label=gettext_lazy("Promotion code"),
+        max_length=40,
+        required=False,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
+        ),
+    )
+    use_credit = forms.BooleanField(required=False)
     consent = forms.BooleanField(label=gettext_lazy("I agree"), required=True)
 
     def __init__(self, *args: Any, stops: Sequence[Stop], known: bool, **kwargs: Any) -> None:

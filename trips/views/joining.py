@@ -24,6 +24,7 @@ from trips.models import Pledge, Stop, Trip
 from trips.queries import fares, leaving, riding, terms
 from trips.queries.terms import Terms
 from trips.states import PledgeState
+from trips.views import covering
 from trips.views.limits import too_often
 from trips.views.looking import SeeOther, anybody, print_of
 
@@ -70,7 +71,7 @@ def make_pledge(request: HttpRequest, code: str) -> HttpResponse:
     try:
         pledge = _take(request, trip, stops=stops, form=form, people=people, shown=shown, wait=do == "wait")
     except Refusal as refusal:
-        form.add_error(None, refusal.message)
+        form.add_error(refusal.field if refusal.field == "promotion" else None, refusal.message)
         trip.refresh_from_db(fields=["seats_taken", "capacity", "state"])
         return _form_page(request, trip, stops, form, people, status=409)
     request.session.pop(_typed_key(trip), None)
@@ -94,6 +95,8 @@ def _take(
     now = clock.now()
     stop = next(stop for stop in stops if stop.position == form.cleaned_data["stop"])
     rider = anybody(request)
+    if not wait:
+        covering.check_code(request, trip, form, now)
     with transaction.atomic():
         if rider is None:
             rider = User.objects.create_user(form.cleaned_data["email"], name=form.cleaned_data["rider"])
@@ -116,6 +119,7 @@ def _take(
                 now=now,
                 **consent,
             )
+            covering.cover(request, pledge, form, now)
     if not request.user.is_authenticated:
         login(request, rider, backend=_BACKEND)
     return pledge
@@ -127,11 +131,17 @@ def _fresh_form(request: HttpRequest, trip: Trip) -> HttpResponse:
     known = request.user.is_authenticated
     typed = request.session.get(_typed_key(trip)) if known else None
     if typed:
-        form = PledgeForm(initial={"stop": typed.get("stop")}, stops=stops, known=known)
+        form = PledgeForm(
+            initial={"stop": typed.get("stop"), "promotion": typed.get("promotion"), "use_credit": True},
+            stops=stops,
+            known=known,
+        )
         people = PassengerForms(None, most=most, initial=typed["people"])
     else:
         form = PledgeForm(
-            initial={"stop": stops[0].position if len(stops) == 1 else None}, stops=stops, known=known
+            initial={"stop": stops[0].position if len(stops) == 1 else None, "use_credit": True},
+            stops=stops,
+            known=known,
         )
         user = anybody(request)
         people = PassengerForms(None, most=most, initial=[{"name": user.name if user else ""}])
@@ -149,11 +159,15 @@ def _other_lines(
     else:
         people = people.again()
     form = PledgeForm(
-        initial={name: request.POST.get(name) for name in ("stop", "email", "rider", "consent")},
+        initial={name: request.POST.get(name) for name in _TYPED},
         stops=stops,
         known=request.user.is_authenticated,
     )
     return _form_page(request, trip, stops, form, people)
+
+
+#: What stays typed while lines come and go.
+_TYPED = ("stop", "email", "rider", "consent", "promotion", "use_credit")
 
 
 def _sign_in_first(request: HttpRequest, trip: Trip) -> HttpResponse:
@@ -161,6 +175,7 @@ def _sign_in_first(request: HttpRequest, trip: Trip) -> HttpResponse:
     people = PassengerForms(request.POST, most=rules.current().max_seats_per_pledge).again()
     request.session[_typed_key(trip)] = {
         "stop": request.POST.get("stop", "")[:4],
+        "promotion": request.POST.get("promotion", "")[:40],
         "people": [
             {
                 "name": str(line.initial.get("name", ""))[:400],
@@ -201,6 +216,7 @@ def _form_page(
         closed = refusal.message
     chosen = str(form["stop"].value() or "")
     stop = next((stop for stop in stops if str(stop.position) == chosen), None)
+    whole = fares.to_agree(stop, seats) * seats if stop else None
     context = {
         "trip": trip,
         "stops": stops,
@@ -214,7 +230,8 @@ def _form_page(
         "full": trip.seats_left < seats,
         "ladder": leaving.steps(shown.policy, trip.departs_at),
         "seats": seats,
-        "sum": fares.to_agree(stop, seats) * seats if stop else None,
+        "sum": whole,
+        "order": covering.order(request, trip, whole, form, now),
         "next": reverse("trips:make_pledge", kwargs={"code": trip.code}),
     }
     fragment = "#order" if request.headers.get("HX-Request") else ""
