@@ -40,6 +40,7 @@ def owed(payee: Payee, *, request_id: UUID, amount: int, currency: str, now: dat
         amount,
         payee=payee,
         currency=currency,
+        group=f"by_hand:{request_id}",
         now=now,
     )
 

@@ -12,9 +12,9 @@ import pytest
 from django.db import connection
 
 from payments import gateway, queries, signals
-from payments.actions import disputes, operations, payments, sightings
+from payments.actions import disputes, earnings, operations, payments, sightings
 from payments.errors import DisputeClosed, DisputeOpen, NobodyToBlame, NoEvidence
-from payments.models import Account, Checkout, Dispute, LedgerTransfer, Operation, Payment
+from payments.models import Account, Checkout, Dispute, Operation, Payment, Transfer
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Fault
 from payments.states import DisputeState, OperationState
@@ -404,10 +404,10 @@ def test_evidence_is_asked_for_until_there_is_some(sandbox: Sandbox, ana: User, 
 def lost_after_the_trip(sandbox: Sandbox, ana: User, time: Time) -> tuple[Dispute, Any]:
     paid = taken(ana, time)
     paid_out = payee(now=time())
-    LedgerTransfer.objects.create(
-        event_key=f"earned:{paid.id}", debit=Account.RIDER_DEPOSIT, credit=Account.OPERATOR_PAYABLE,
-        amount_minor=4200, currency="USD", payment=paid, payee=paid_out, group=paid.group, occurred_at=time(),
-    )  # fmt: skip
+    share = earnings.Due(payee_id=paid_out.id, parts={paid.id: 4000})
+    earnings.book(
+        group=paid.group, payment_ids=[paid.id], operators=[share], due_at=time(), now=time(), by=None
+    )
     row = complained(sandbox, paid, time)
     sandbox.decide_dispute(row.dispute, won=False)
     work(time)
@@ -434,3 +434,23 @@ def test_nobody_is_charged_before_it_is_lost(sandbox: Sandbox, ana: User, sam: U
     work(time)
     with pytest.raises(NobodyToBlame):  # nobody had a share in it
         disputes.blame(dispute_id=row.id, why="", now=time(), by=sam)
+
+
+def test_nothing_of_it_is_sent_on_meanwhile(sandbox: Sandbox, ana: User, time: Time) -> None:
+    """Frozen from the moment we know, until the bank has decided; then it goes by itself."""
+    paid = taken(ana, time)
+    paid_out = payee(now=time())
+    share = earnings.Due(payee_id=paid_out.id, parts={paid.id: 3000})
+    earnings.book(
+        group=paid.group, payment_ids=[paid.id], operators=[share], due_at=time(), now=time(), by=None
+    )
+    row = with_evidence(complained(sandbox, paid, time), time)
+    assert earnings.send_due(now=time()) == 0
+    disputes.submit(dispute_id=row.id, now=time(), by=None)
+    run_all(time)
+    assert earnings.send_due(now=time()) == 0
+    sandbox.decide_dispute(row.dispute, won=True)
+    work(time)
+    assert earnings.send_due(now=time()) == 1
+    run_all(time)
+    assert Transfer.objects.get().state == "paid"

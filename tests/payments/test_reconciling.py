@@ -1,0 +1,643 @@
+"""Comparing our books with the provider's: what is taken over, what is let go, and what is left for a person."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from io import StringIO
+from threading import Barrier, Thread
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from payments import gateway, queries, signals, tasks
+from payments.actions import (
+    bookings,
+    digests,
+    inbox,
+    looking,
+    operations,
+    payments,
+    reconciling,
+    rounds,
+    sightings,
+    sweeps,
+)
+from payments.errors import ProviderUnavailable
+from payments.gateway import words
+from payments.models import (
+    Account,
+    Attempt,
+    Checkout,
+    FeedCursor,
+    InboxEvent,
+    LedgerTransfer,
+    Operation,
+    Payment,
+    Reconciliation,
+    Refund,
+    Transfer,
+)
+from payments.queries import ageing
+from payments.sandbox.core import Sandbox
+from payments.sandbox.faults import Fault
+from payments.states import AttemptState, OperationState, PaymentState, RefundState
+from rally.errors import NotAllowed
+from rally.ids import uuid7
+from rally.models import Notice, StaffAction, User
+from tests.factories.payments import at_page, payee, payment, usd
+from tests.factories.people import person
+from tests.payments.conftest import Time, work
+
+SAVE, HOLD, CHARGE = Checkout.Mode.SAVE, Checkout.Mode.HOLD, Checkout.Mode.CHARGE
+
+
+def compare(time: Time, *, full: bool = False) -> Reconciliation:
+    row = reconciling.reconcile(full=full, now=time())
+    assert row is not None
+    return row
+
+
+def taken(ana: User, time: Time) -> Payment:
+    return at_page(payment(ana, now=time()), CHARGE, now=time())
+
+
+def held(ana: User, time: Time) -> Payment:
+    return at_page(payment(ana, now=time()), HOLD, now=time())
+
+
+def forget(*tables: str) -> None:
+    """As after a restored backup: these rows are from before."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
+
+
+# ---- all is well
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_nothing_differs_when_all_is_well(sandbox: Sandbox, ana: User, time: Time, full: bool) -> None:
+    paid = taken(ana, time)
+    payments.refund(payment_id=paid.id, amount=usd(1000), reason="left", now=time(), by=None)
+    held(ana, time)
+    time.move(minutes=15)
+    before = LedgerTransfer.objects.count()
+    row = compare(time, full=full)
+    assert (row.differences, row.error, row.mended) == ({}, "", 0)
+    assert row.looked_at > 0
+    assert row.ended_at is not None
+    assert LedgerTransfer.objects.count() == before
+
+
+# ---- what we asked
+
+
+def test_what_is_stuck_or_late_is_named(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = taken(ana, time)
+    fields: dict[str, Any] = {
+        "kind": Operation.Kind.EXPIRE_CHECKOUT, "payment": paid, "params": {}, "due_at": time() + timedelta(days=9),
+        "created_at": time(), "target": "cs_gone",
+    }  # fmt: skip
+    Operation.objects.create(subject=uuid7(), state=OperationState.STUCK, error="timeout", **fields)
+    Operation.objects.create(subject=uuid7(), **fields)
+    time.move(minutes=61)
+    row = compare(time)
+    assert [line.partition(": ")[2] for line in row.differences["operations_stuck"]] == ["timeout"]
+    assert [line.partition(": ")[2] for line in row.differences["operations_late"]] == ["never sent"]
+    Operation.objects.filter(target="cs_gone").delete()
+
+
+# ---- what has no end
+
+
+def test_a_hold_that_was_released_by_hand_is_seen(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = held(ana, time)
+    gateway.cancel_intent(paid.attempts.get().intent, key="by-hand")
+    time.move(minutes=11)
+    row = compare(time)
+    paid.refresh_from_db()
+    assert (row.mended, row.differences, paid.state) == (1, {}, PaymentState.CARD_SAVED)
+
+
+def test_an_attempt_that_the_provider_does_not_know_is_named(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = at_page(payment(ana, now=time()), SAVE, now=time())
+    lost = Attempt.objects.create(
+        payment=paid, n=1, amount_minor=4200, captures_at_once=False, intent="pi_never_was", created_at=time()
+    )
+    time.move(minutes=11)
+    assert list(compare(time).differences) == ["unseen"]
+    lost.delete()
+
+
+def test_an_attempt_that_nobody_asks_for_is_named(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = at_page(payment(ana, now=time()), SAVE, now=time())
+    lost = Attempt.objects.create(
+        payment=paid, n=1, amount_minor=4200, captures_at_once=False, created_at=time()
+    )
+    time.move(minutes=11)
+    assert compare(time).differences == {"attempts_unasked": [f"attempt {lost.id} of payment {paid.id}"]}
+    lost.delete()
+
+
+# ---- what they have and we do not
+
+
+def test_what_lost_its_rows_is_taken_in(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = held(ana, time)
+    forget("payments_attempt", "payments_operation", "payments_ledgertransfer")
+    Payment.objects.filter(id=paid.id).update(state=PaymentState.CARD_SAVED)
+    row = compare(time)
+    paid.refresh_from_db()
+    assert (paid.state, row.mended, row.differences) == (PaymentState.HELD, 1, {})
+
+
+def test_a_hold_whose_payment_is_gone_is_let_go(sandbox: Sandbox, ana: User, time: Time) -> None:
+    held(ana, time)
+    forget("payments_payment", "payments_ledgertransfer", "payments_inboxevent")
+    row = compare(time)
+    work(time)
+    assert (row.mended, gateway.books().capturable) == (1, 0)
+
+
+def test_money_whose_payment_is_gone_is_for_a_person(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = taken(ana, time)
+    refund = payments.refund(payment_id=paid.id, amount=usd(1000), reason="left", now=time(), by=None)
+    refund.refresh_from_db()
+    intent = paid.attempts.get().intent
+    seen, given = gateway.intent(intent), gateway.refund(refund.refund)
+    found = reconciling.Findings(full=False, now=time())
+    nobody = words.Tags(install="test")
+    reconciling._orphan_intent(found, replace(seen, id="pi_x", tags=nobody))
+    reconciling._orphan_refund(found, replace(given, id="re_x", intent="pi_x", tags=nobody))
+    reconciling._orphan_transfer(found, words.TransferSeen("tr_x", 500, 0, None, (), nobody))
+    assert [line.partition(":")[0] for line in found.differences["orphans"]] == ["pi_x", "re_x", "tr_x"]
+    others = words.Tags(install="another")
+    again = reconciling.Findings(full=False, now=time())
+    reconciling._orphan_intent(again, replace(seen, id="pi_x", tags=others))
+    reconciling._orphan_refund(again, replace(given, id="re_x", intent="pi_x", tags=others))
+    reconciling._orphan_transfer(again, words.TransferSeen("tr_x", 500, 0, None, (), others))
+    assert (again.differences, again.looked_at, again.mended) == ({}, 3, 0)
+
+
+def test_a_refund_made_at_the_provider_is_taken_in(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = taken(ana, time)
+    sandbox.refund_in_dashboard(paid.attempts.get().charge, 1200)
+    row = compare(time)
+    paid.refresh_from_db()
+    assert (row.mended, row.differences) == (1, {})
+    assert (Refund.objects.get().state, paid.refunded_minor) == (RefundState.SUCCEEDED, 1200)
+
+
+def test_a_transfer_that_lost_its_id_is_taken_in(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = taken(ana, time)
+    paid_out = payee(now=time())
+    transfer = Transfer.objects.create(
+        payee=paid_out, payment=paid, group=paid.group, amount_minor=1000, currency="USD", due_at=time(),
+        created_at=time(),
+    )  # fmt: skip
+    LedgerTransfer.objects.create(
+        event_key=f"earned:{paid.id}", debit=Account.RIDER_DEPOSIT, credit=Account.OPERATOR_PAYABLE,
+        amount_minor=1000, currency="USD", payment=paid, payee=paid_out, group=paid.group, occurred_at=time(),
+    )  # fmt: skip
+    tasks.send_transfers()
+    Transfer.objects.update(transfer="", state="pending")
+    assert compare(time).mended == 1
+    transfer.refresh_from_db()
+    assert transfer.state == "paid"
+    # Taken back at the provider, by hand.
+    gateway.reverse_transfer(transfer.transfer, amount=400, tags={}, key="by-hand")
+    assert compare(time).mended >= 1
+    transfer.refresh_from_db()
+    assert transfer.reversed_minor == 400
+    assert queries.balance(Account.OPERATOR_RECEIVABLE) == 400
+    LedgerTransfer.objects.bulk_create(
+        [LedgerTransfer(
+            event_key="test:owed", debit=Account.OPERATOR_RECEIVABLE, credit=Account.PLATFORM_RETAINED,
+            amount_minor=400, currency="USD", payee=paid_out, occurred_at=time(),
+        )]
+    )  # fmt: skip
+
+
+def test_a_light_one_goes_on_from_the_last(sandbox: Sandbox, ana: User, time: Time) -> None:
+    taken(ana, time)
+    assert compare(time).looked_at > 0
+    time.move(hours=2)
+    compare(time)  # a little is always seen twice
+    assert compare(time).looked_at == 0
+    assert compare(time, full=True).looked_at > 0
+
+
+# ---- holds
+
+
+def test_a_hold_that_nobody_wants_is_let_go(
+    sandbox: Sandbox, ana: User, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    paid = held(ana, time)
+    Payment.objects.filter(id=paid.id).update(state=PaymentState.RELEASED)
+    row = compare(time)
+    assert row.mended == 1
+    assert "hold.left" in caplog.text
+    work(time)
+    assert gateway.books().capturable == 0
+
+
+def test_a_hold_that_cannot_be_let_go_is_named(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = held(ana, time)
+    attempt = paid.attempts.get()
+    Payment.objects.filter(id=paid.id).update(state=PaymentState.RELEASED)
+    Operation.objects.create(
+        kind=Operation.Kind.CANCEL, subject=attempt.id, payment=paid, params={}, target=attempt.intent,
+        state=OperationState.STUCK, due_at=time(), created_at=time(),
+    )  # fmt: skip
+    assert "holds_left" in compare(time).differences
+    Operation.objects.filter(kind="cancel").update(state=OperationState.PENDING)
+
+
+def test_the_app_above_hears_of_holds_that_lapse_soon(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = held(ana, time)
+    heard: list[UUID] = []
+
+    def hear(payment_id: UUID, **_more: Any) -> None:
+        heard.append(payment_id)
+        raise RuntimeError("and one that fails harms nobody")
+
+    signals.hold_ends_soon.connect(hear)
+    try:
+        assert paid.hold_expires_at is not None
+        compare(time)
+        time.move(seconds=(paid.hold_expires_at - time() - timedelta(hours=11)).total_seconds())
+        compare(time)
+    finally:
+        signals.hold_ends_soon.disconnect(hear)
+    assert heard == [paid.id]
+
+
+# ---- the books
+
+
+def test_a_line_that_nobody_told_us_of_is_fetched(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = taken(ana, time)
+    forget("payments_ledgertransfer")
+    outcome = bookings.compare_new(now=time())
+    assert (outcome.mended, outcome.differences) == (1, {})
+    assert queries.balance(Account.STRIPE_BALANCE, payment=paid) < 0
+
+
+@pytest.mark.parametrize("what", ["refund", "dispute", "payout"])
+def test_every_kind_of_line_is_fetched(sandbox: Sandbox, ana: User, time: Time, what: str) -> None:
+    paid = taken(ana, time)
+    ends = None
+    if what == "refund":
+        sandbox.refund_in_dashboard(paid.attempts.get().charge, 500)
+    elif what == "dispute":
+        ends = sandbox.open_dispute(paid.attempts.get().charge)["id"]
+    else:
+        time.move(days=8)
+        gateway.line.ask(lambda v1: v1.payouts.create({"amount": 1000, "currency": "usd"}))
+    assert bookings.compare_new(now=time()).mended == 1
+    outcome = bookings.compare_all(now=time())
+    assert outcome.differences == {}
+    if ends:
+        sandbox.decide_dispute(ends, won=False)
+
+
+def test_a_line_that_stays_unknown_is_asked_about_again(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = taken(ana, time)
+    made_at = time()
+    attempt = paid.attempts.get()
+    LedgerTransfer.objects.filter(payment=paid)
+    forget("payments_ledgertransfer")
+    Attempt.objects.update(charge="")
+    outcome = bookings.compare_new(now=time())
+    assert outcome.differences == {}  # young: news of it may be on its way
+    time.move(minutes=11)
+    for _ in range(2):
+        outcome = bookings.compare_new(now=time())
+        assert [line.partition(": ")[2].split(" of ")[0] for line in outcome.differences["L3"]] == ["charge"]
+        assert FeedCursor.objects.get(feed="bookings").read_to == made_at
+    assert list(bookings.compare_all(now=time()).differences) == ["L2", "L3"]
+    Attempt.objects.update(charge=attempt.charge)
+    assert bookings.compare_new(now=time()).mended == 1
+    sightings.look("payment_intent", attempt.intent, now=time())
+
+
+def test_a_line_of_ours_that_they_do_not_know_is_named(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = taken(ana, time)
+    LedgerTransfer.objects.create(
+        event_key="invented", debit=Account.STRIPE_BALANCE, credit=Account.RIDER_DEPOSIT, amount_minor=100,
+        currency="USD", payment=paid, transaction="txn_invented", occurred_at=time(),
+    )  # fmt: skip
+    row = LedgerTransfer.objects.filter(event_key=f"capture:{paid.attempts.get().id}", leg=1).get()
+    LedgerTransfer.objects.create(
+        event_key="doubled", debit=Account.STRIPE_BALANCE, credit=Account.RIDER_DEPOSIT, amount_minor=7,
+        currency="USD", payment=paid, transaction=row.transaction, occurred_at=time(),
+    )  # fmt: skip
+    time.move(minutes=15)
+    found = compare(time, full=True).differences
+    assert found["L3"] == sorted(
+        [
+            "txn_invented: only in our books",
+            f"{row.transaction}: ours {row.amount_minor + 7 - 152}, theirs {row.amount_minor - 152}",
+        ]
+    )
+    assert found["L2"]
+    assert "L10" in found
+    forget("payments_ledgertransfer")
+    sightings.look("payment_intent", paid.attempts.get().intent, now=time())
+
+
+# ---- clearing accounts
+
+
+def test_what_lies_for_too_long_is_named(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = taken(ana, time)
+    paid_out = payee(now=time())
+    owes = {"currency": "USD", "occurred_at": time() - timedelta(days=31), "payee": paid_out}
+    LedgerTransfer.objects.create(
+        event_key="test:debt", debit=Account.OPERATOR_RECEIVABLE, credit=Account.PLATFORM_RETAINED,
+        amount_minor=900, **owes,
+    )  # fmt: skip
+    disputed = sandbox.open_dispute(paid.attempts.get().charge)["id"]
+    work(time)
+    waiting = ageing.all_waiting(now=time())
+    assert [(each.account, each.subject, each.amount, each.old) for each in waiting] == [
+        (Account.DISPUTE_OPEN, paid.id, usd(4200), False),
+        (Account.OPERATOR_RECEIVABLE, paid_out.id, usd(900), True),
+    ]
+    assert [each.is_payee for each in waiting] == [False, True]
+    assert compare(time).differences["ageing"] == [
+        f"operator:receivable {paid_out.id}: $9 since {time() - timedelta(days=31):%Y-%m-%d}"
+    ]
+    sandbox.decide_dispute(disputed, won=False)
+
+
+# ---- trouble
+
+
+def test_while_the_provider_is_away_the_rest_is_done(sandbox: Sandbox, ana: User, time: Time) -> None:
+    held(ana, time)
+    time.move(minutes=11)
+    assert sandbox.faults is not None
+    sandbox.faults.script("GET", ".*", *[Fault.DROP_BEFORE] * 50)
+    row = compare(time)
+    assert row.ended_at is not None
+    assert [part.partition(":")[0] for part in row.error.split("; ")] == ["attempts", "orphans", "books"]
+    assert not FeedCursor.objects.filter(feed__in=["orphans", "bookings"]).exists()  # nothing is skipped
+    sandbox.faults.stop()
+    assert compare(time).error == ""
+
+
+def test_a_step_that_crashes_hides_nothing_else(
+    sandbox: Sandbox, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(_found: Any) -> None:
+        raise RuntimeError("our own fault")
+
+    monkeypatch.setitem(reconciling._STEPS, "orphans", crash)
+    row = compare(time)
+    assert row.error == "orphans: crashed"
+    assert row.ended_at is not None
+
+
+def test_two_at_once_are_one(sandbox: Sandbox, ana: User, time: Time) -> None:
+    together, made = Barrier(2), []
+
+    def begin() -> None:
+        together.wait()
+        made.append(reconciling._begin(False, time()))
+        connection.close()
+
+    threads = [Thread(target=begin) for _ in range(2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sorted(each is None for each in made) == [False, True]
+    assert reconciling.reconcile(full=True, now=time()) is None
+    with pytest.raises(CommandError, match="at work"):
+        call_command("reconcile", stdout=StringIO())
+    time.move(hours=3)  # whoever began has died
+    assert compare(time).ended_at is not None
+
+
+def test_long_lists_are_cut(time: Time) -> None:
+    found = reconciling.Findings(full=True, now=time())
+    found.differ("L3", [f"line {n}" for n in range(130)])
+    found.differ("L2", [])
+    assert found.limit == 5000
+    assert (len(found.written()["L3"]), found.written()["L3"][-1], list(found.written())) == (
+        101,
+        "… 30 more",
+        ["L3"],
+    )
+
+
+# ---- doorways
+
+
+def test_the_command(sandbox: Sandbox, ana: User, time: Time) -> None:
+    taken(ana, time)
+    out = StringIO()
+    call_command("reconcile", stdout=out)
+    assert "no differences" in out.getvalue()
+    LedgerTransfer.objects.create(
+        event_key="old", debit=Account.OPERATOR_RECEIVABLE, credit=Account.PLATFORM_RETAINED, amount_minor=1,
+        currency="USD", occurred_at=time() - timedelta(days=99),
+    )  # fmt: skip
+    out = StringIO()
+    with pytest.raises(CommandError, match="Differences"):
+        call_command("reconcile", "--full", "--json", stdout=out)
+    assert json.loads(out.getvalue())["differences"]["ageing"]
+    assert sandbox.faults is not None
+    sandbox.faults.script("GET", ".*", *[Fault.DROP_BEFORE] * 50)
+    out = StringIO()
+    with pytest.raises(CommandError):
+        call_command("reconcile", stdout=out)
+    assert "not finished" in out.getvalue()
+    LedgerTransfer.objects.create(
+        event_key="paid back", debit=Account.PLATFORM_RETAINED, credit=Account.OPERATOR_RECEIVABLE, amount_minor=1,
+        currency="USD", occurred_at=time(),
+    )  # fmt: skip
+    with pytest.raises(CommandError, match="could not be finished"):
+        call_command("reconcile", stdout=StringIO())
+
+
+def test_the_tasks(sandbox: Sandbox, ana: User, sam: User, time: Time) -> None:
+    tasks.reconcile_light()
+    tasks.reconcile_full()
+    assert sorted(Reconciliation.objects.values_list("kind", flat=True)) == ["full", "light"]
+    tasks.desk_digest()
+    assert not Notice.objects.exists()
+    row = sandbox.open_dispute(taken(ana, time).attempts.get().charge)
+    work(time)
+    tasks.send_evidence()
+    for _ in range(2):
+        tasks.desk_digest()
+    notice = Notice.objects.get()
+    assert (notice.recipient, notice.facts["counts"]) == (sam, {"disputes": "1"})
+    sandbox.decide_dispute(row["id"], won=False)
+
+
+def test_the_digest_is_a_mail(sandbox: Sandbox, sam: User, time: Time, mailoutbox: list[Any]) -> None:
+    from payments import notices
+
+    counts = dict.fromkeys(
+        [
+            "stuck",
+            "owed",
+            "transfers",
+            "events",
+            "disputes",
+            "requests",
+            "shortfalls",
+            "ageing",
+            "differences",
+        ],
+        "25+",
+    )
+    notices.desk_digest(sam, counts, time())
+    work_mails = mailoutbox
+    from rally import outbox
+
+    for each in outbox.due(time()):
+        outbox.deliver(each, time())
+    assert len(work_mails) == 1
+    assert work_mails[0].body.count("25+") == 9
+    assert "/desk/money/" in work_mails[0].body
+
+
+def test_a_comparison_is_asked_for_by_staff(sandbox: Sandbox, ana: User, sam: User, time: Time) -> None:
+    with pytest.raises(NotAllowed):
+        reconciling.ask_for_one(now=time(), by=ana)
+    reconciling.ask_for_one(now=time(), by=sam)
+    assert Reconciliation.objects.count() == 1
+    assert StaffAction.objects.get().what == "reconciliation.ask"
+
+
+def test_nobody_is_told_of_nothing(sandbox: Sandbox, sam: User, time: Time) -> None:
+    person("tess", is_staff=True, is_active=False)
+    assert digests.tell_staff(now=time()) == 0
+
+
+# ---- rounds and sweeps
+
+
+def test_a_round_meets_every_row_once(sandbox: Sandbox, ana: User, time: Time) -> None:
+    made = sorted(payment(ana, now=time()).id for _ in range(5))
+    every = Payment.objects.all()
+    met = [[each.id for each in rounds.following("test", every, limit=2, now=time())] for _ in range(5)]
+    assert met == [made[:2], made[2:4], [made[4], made[0]], made[1:3], made[3:]]
+    assert rounds.following("empty", Payment.objects.none(), limit=2, now=time()) == []
+    assert not FeedCursor.objects.filter(feed="empty").exists()
+
+
+def test_what_cannot_be_seen_starves_nothing(sandbox: Sandbox, ana: User, time: Time) -> None:
+    """Two holds that the provider never tells of stay at the head; the third one is looked at all the same."""
+    rows = [held(ana, time) for _ in range(3)]
+    intents = [each.attempts.get().intent for each in rows]
+    for each in rows[:2]:
+        Attempt.objects.filter(payment=each).update(intent=f"pi_gone_{each.id}")
+    assert rows[2].hold_expires_at is not None
+    time.move(seconds=(rows[2].hold_expires_at - time()).total_seconds() + 60)
+    for _ in range(2):
+        sweeps.check_holds(now=time(), limit=2)
+    assert rows[2].attempts.get().state == AttemptState.CANCELED
+    for each, intent in zip(rows, intents, strict=True):
+        Attempt.objects.filter(payment=each).update(intent=intent)
+
+
+# ---- the journal
+
+
+def test_what_is_on_its_way_is_looked_at_again_under_a_fresh_key(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    """The provider says that it has moved, and it looks as before: not stuck, it will say more in a moment."""
+    paid = held(ana, time)
+    attempt = paid.attempts.get()
+    page = payment(ana, now=time())
+    from tests.factories.payments import go
+
+    go(page, SAVE, now=time())
+    intent = gateway.create_intent(
+        {"amount": 4200, "currency": "USD", "customer": paid.customer, "card": paid.card, "description": "x", "group": "g"},
+        at_once=False, tags={}, key="another",
+    )  # fmt: skip
+    operation = Operation.objects.create(
+        kind=Operation.Kind.CAPTURE, subject=attempt.id, payment=paid, params={"amount": 4200}, target=intent.id,
+        due_at=time(), created_at=time(),
+    )  # fmt: skip
+    moved = words.AlreadyMoved("charge_expired_for_capture")
+    assert operations._finish_from_truth(operation, moved, time()) == OperationState.PENDING
+    operation.refresh_from_db()
+    assert (operation.generation, operation.error) == (2, "charge_expired_for_capture")
+    gateway.cancel_intent(intent.id, key="it-expired")
+    time.move(minutes=16)
+    assert operations.run(operation.id, now=time()) == OperationState.DONE
+
+
+def test_everything_stuck_is_run_again_at_once(sandbox: Sandbox, ana: User, sam: User, time: Time) -> None:
+    paid = held(ana, time)
+    attempt = paid.attempts.get()
+    fields: dict[str, Any] = {
+        "kind": Operation.Kind.CANCEL, "params": {}, "target": attempt.intent, "state": OperationState.STUCK,
+        "due_at": time(), "created_at": time(), "tries": 48,
+    }  # fmt: skip
+    for n in range(1, 4):
+        Operation.objects.create(subject=attempt.id, n=n, payment=paid, **fields)
+    other = Payment.objects.create(
+        payer=ana, reference="x", group="g", description="x", provider="live", amount_minor=1, currency="USD",
+        created_at=time(), changed_at=time(),
+    )  # fmt: skip
+    Operation.objects.create(subject=other.id, payment=other, **fields)
+    with pytest.raises(NotAllowed):
+        operations.run_all_again(now=time(), by=ana)
+    assert operations.run_all_again(now=time(), by=sam, limit=2) == 2
+    assert operations.run_all_again(now=time(), by=sam) == 1
+    assert operations.run_all_again(now=time(), by=sam) == 0  # those of another provider are left
+    assert StaffAction.objects.filter(what="operation.run_again").count() == 3
+    Operation.objects.filter(payment=other).delete()
+    other.delete()
+
+
+def test_only_staff_press_buttons(sandbox: Sandbox, ana: User, time: Time) -> None:
+    event = InboxEvent.objects.create(
+        id="evt_1", type="x", object_id="x", livemode=False, payload={}, source="pull", received_at=time(),
+        due_at=time(), state="failed",
+    )  # fmt: skip
+    with pytest.raises(NotAllowed):
+        inbox.read_again(event_id=event.id, now=time(), by=ana)
+    with pytest.raises(NotAllowed):
+        looking.look_again(payment_id=payment(ana, now=time()).id, now=time(), by=ana)
+    assert not StaffAction.objects.exists()
+
+
+def test_looking_again_takes_over_everything(sandbox: Sandbox, ana: User, sam: User, time: Time) -> None:
+    paid = taken(ana, time)
+    found = sandbox.open_dispute(paid.attempts.get().charge)
+    work(time)
+    sandbox.decide_dispute(found["id"], won=False)
+    assert looking.look_again(payment_id=paid.id, now=time(), by=sam).disputes.get().state == "lost"
+    Attempt.objects.filter(payment=paid).update(intent="pi_gone")
+    looking.look_again(payment_id=paid.id, now=time(), by=sam)  # what is not found is logged
+    assert sandbox.faults is not None
+    sandbox.faults.script("GET", ".*", Fault.DROP_BEFORE)
+    with pytest.raises(ProviderUnavailable):
+        looking.look_again(payment_id=paid.id, now=time(), by=sam)
+    Attempt.objects.filter(payment=paid).update(intent=found["payment_intent"])
+
+
+def test_looking_again_sends_what_waits(sandbox: Sandbox, ana: User, sam: User, time: Time) -> None:
+    paid = held(ana, time)
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "capture$", Fault.DROP_BEFORE)
+    payments.capture(payment_id=paid.id, amount=usd(4200), now=time())
+    time.move(minutes=5)
+    looking.look_again(payment_id=paid.id, now=time(), by=sam)
+    paid.refresh_from_db()
+    assert paid.state == PaymentState.PAID
