@@ -29,6 +29,11 @@ urlpatterns = [
     path("runs/<slug:code>/manifest/", running.manifest, name="manifest"),
     path("runs/<slug:code>/manifest.csv", running.manifest_csv, name="manifest_csv"),
     path("money/", money.money, name="money"),
+    path("money/<int:year>-<int:month>/", money.statement, name="statement"),
+    path("money/<int:year>-<int:month>.pdf", money.statement_paper, name="statement_paper"),
+    path("money/<int:year>-<int:month>.csv", money.statement_csv, name="statement_csv"),
+    path("money/payouts/", money.payouts, name="payouts"),
     path("money/onboard/", money.onboard, name="onboard"),
+    path("money/onboard/again/", money.onboard_again, name="onboard_again"),
     path("money/onboarded/", money.onboarded, name="onboarded"),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Value
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
@@ -20,6 +20,10 @@ def page(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+#: Where somebody in this role is at home; owners and dispatchers are in the office.
+_AREAS = {"driver": "drive", "partner": "partner"}
+
+
 def _areas(request: HttpRequest) -> set[str]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
@@ -28,8 +32,9 @@ def _areas(request: HttpRequest) -> set[str]:
     # By name, not by import: the kernel's pages do not know the apps.
     licences = Count("papers", filter=Q(papers__kind="driving", papers__refused=False))
     places = user.memberships.filter(active=True).annotate(licences=licences)
-    for role, licensed in places.values_list("role", "licences"):
-        areas |= {"drive"} if role == "driver" else {"operator"}
+    partners = user.partners.order_by().values_list(Value("partner"), Value(0))
+    for role, licensed in places.order_by().values_list("role", "licences").union(partners):
+        areas |= {_AREAS.get(role, "operator")}
         areas |= {"drive"} if licensed else set()
     return areas
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from io import BytesIO
+from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
@@ -55,6 +56,31 @@ def exact(amount: Money) -> str:
     major, minor = divmod(abs(amount.minor), per_major)
     cents = f".{minor:0{len(str(per_major)) - 1}d}" if per_major > 1 else ""
     return f"{'-' if amount.minor < 0 else ''}{SYMBOLS[amount.currency]}{major:,}{cents}"
+
+
+def plain(amount: Money) -> str:
+    """An amount as every spreadsheet takes it for a number: `-1234.50`."""
+    per_major = MINOR_PER_MAJOR[amount.currency]
+    major, minor = divmod(abs(amount.minor), per_major)
+    cents = f".{minor:0{len(str(per_major)) - 1}d}" if per_major > 1 else ""
+    return f"{'-' if amount.minor < 0 else ''}{major}{cents}"
+
+
+def harmless(text: str) -> str:
+    """The text so that no spreadsheet takes it for a formula: a leading `= + - @`, tab or return gets a quote before it.
+
+    OWASP, "CSV Injection".
+    """
+    return (
+        f"'{text}" if text.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")) else text
+    )
+
+
+def table(rows: Sequence[Sequence[str]]) -> bytes:
+    """Rows as a CSV file in UTF-8 that spreadsheets take for what it is. Texts are to be `harmless`."""
+    output = StringIO()
+    csv.writer(output).writerows(rows)
+    return b"\xef\xbb\xbf" + output.getvalue().encode()
 
 
 def pdf(sheet: Sheet) -> bytes:

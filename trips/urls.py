@@ -7,6 +7,7 @@ from trips.views import (
     changing,
     finding,
     joining,
+    partnering,
     paying,
     proposing,
     receipts,
@@ -42,4 +43,22 @@ urlpatterns = [
     path("p/<str:code>/trip.ics", riding.calendar, name="calendar"),
     path("pass/<str:code>/", riding.boarding_pass, name="pass"),
     path("pass/<str:code>/hand-over/", changing.hand_over, name="hand_over"),
+    # partners
+    path("partner/", partnering.home, name="partners"),
+    path("partner/<slug:slug>/", partnering.partner, name="partner"),
+    path("partner/<slug:slug>/<int:year>-<int:month>/", partnering.statement, name="partner_statement"),
+    path(
+        "partner/<slug:slug>/<int:year>-<int:month>.pdf",
+        partnering.statement_paper,
+        name="partner_statement_paper",
+    ),
+    path(
+        "partner/<slug:slug>/<int:year>-<int:month>.csv",
+        partnering.statement_csv,
+        name="partner_statement_csv",
+    ),
+    path("partner/<slug:slug>/payouts/", partnering.payouts, name="partner_payouts"),
+    path("partner/<slug:slug>/onboard/", partnering.onboard, name="partner_onboard"),
+    path("partner/<slug:slug>/onboard/again/", partnering.onboard_again, name="partner_onboard_again"),
+    path("partner/<slug:slug>/onboarded/", partnering.onboarded, name="partner_onboarded"),
 ]

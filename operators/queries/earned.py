@@ -6,76 +6,99 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet, Sum
+from django.db.models import F, QuerySet, Sum
 
-from operators.models import Operator, Run
+from operators.models import HoldBack, Operator, Run
 from operators.queries.companies import with_trip
-from operators.states import RunState
 from payments.models import Transfer
+from payments.queries.statements import standing
 from payments.states import TransferState
 from rally.money import Money
 
-_SENT, _WAITING = (TransferState.PAID,), (TransferState.PENDING,)
-_TROUBLE = (TransferState.FAILED, TransferState.REVERSED)
 _CURRENCY = "USD"
 
 
 @dataclass(frozen=True, slots=True)
 class Pay:
-    """One run's pay: `sent` has arrived, `waiting` is on its way, due at `due_at`; `trouble` needs a person."""
+    """One run's pay: `sent` has left, `kept` was kept against a debt, `waiting` is on its way, due at `due_at`; `held`
+    waits until somebody lifts what holds it back (`hold_back`); `trouble` needs a person."""
 
     run: Run
     sent: Money
+    kept: Money
     waiting: Money
+    held: Money
     trouble: Money
     due_at: datetime | None
+    hold_back: HoldBack | None
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """All transfers of a company together."""
+    """All transfers of a company together, and what it owes us."""
 
     sent: Money
     waiting: Money
+    held: Money
     trouble: Money
+    debt: Money
 
 
 def completed_runs(operator: Operator) -> QuerySet[Run]:
-    """Runs that are done, newest first."""
-    return with_trip(operator.runs.filter(state=RunState.COMPLETED)).order_by("-completed_at", "-id")
+    """Runs that are done or were paid for a part of the way, newest first."""
+    done = operator.runs.filter(completed_at__isnull=False) | operator.runs.filter(booked_at__isnull=False)
+    return with_trip(done).order_by("-completed_at", "-id")
 
 
 def pay_of(operator: Operator, runs: Sequence[Run]) -> list[Pay]:
-    """Where the pay of these runs is, in one query."""
+    """Where the pay of these runs is, in two queries."""
     groups = {f"trip:{run.trip_id}": run for run in runs}
     by_run: dict[str, list[Transfer]] = {group: [] for group in groups}
     for transfer in Transfer.objects.filter(payee=operator.payee_id, group__in=groups):
         by_run[transfer.group].append(transfer)
-    return [_pay(run, by_run[group]) for group, run in groups.items()]
+    open_ = {back.run_id: back for back in HoldBack.objects.filter(run__in=list(runs), lifted_at=None)}
+    return [_pay(run, by_run[group], open_.get(run.id)) for group, run in groups.items()]
 
 
-def sums(operator: Operator) -> Sums:
-    """Everything that was sent, waits, or went wrong, in one query."""
-    states = (
-        Transfer.objects.filter(payee=operator.payee_id, currency=_CURRENCY).order_by().values_list("state")
+def pay_of_run(run: Run) -> Pay:
+    """Where the pay of one run is."""
+    return pay_of(run.operator, [run])[0]
+
+
+def sums(operator: Operator, now: datetime) -> Sums:
+    """Everything that was sent, waits, or went wrong, and what is owed, in two queries."""
+    rows = Transfer.objects.filter(payee=operator.payee_id, currency=_CURRENCY).order_by()
+    left = F("amount_minor") - F("netted_minor") - F("reversed_minor")
+    by_state = {
+        (state, held): minor
+        for state, held, minor in rows.values_list("state", "held").annotate(sum=Sum(left))
+    }
+
+    def total(state: str, *, held: bool) -> Money:
+        return Money(by_state.get((state, held), 0), _CURRENCY)
+
+    return Sums(
+        sent=total(TransferState.PAID, held=False) + total(TransferState.PAID, held=True),
+        waiting=total(TransferState.PENDING, held=False),
+        held=total(TransferState.PENDING, held=True) + total(TransferState.FAILED, held=True),
+        trouble=total(TransferState.FAILED, held=False),
+        debt=Money(standing(operator.payee_id, before=now).debt, _CURRENCY),
     )
-    by_state = dict(states.annotate(sum=Sum("amount_minor")))
-
-    def total(*these: str) -> Money:
-        return Money(sum(by_state.get(state, 0) for state in these), _CURRENCY)
-
-    return Sums(total(*_SENT), total(*_WAITING), total(*_TROUBLE))
 
 
-def _pay(run: Run, transfers: list[Transfer]) -> Pay:
-    waiting = [transfer.due_at for transfer in transfers if transfer.state == TransferState.PENDING]
-    return Pay(run=run, **_by_state(transfers, run.currency), due_at=max(waiting, default=None))
+def _pay(run: Run, transfers: list[Transfer], hold_back: HoldBack | None) -> Pay:
+    def total(*, held: bool | None, state: str) -> Money:
+        chosen = (t for t in transfers if t.state == state and held in (None, t.held))
+        return Money(sum(t.to_send_minor - t.reversed_minor for t in chosen), run.currency)
 
-
-def _by_state(transfers: list[Transfer], currency: str) -> dict[str, Money]:
-    def total(*states: str) -> Money:
-        return Money.total(
-            (Money(t.amount_minor, t.currency) for t in transfers if t.state in states), currency
-        )
-
-    return {"sent": total(*_SENT), "waiting": total(*_WAITING), "trouble": total(*_TROUBLE)}
+    waits = [t.due_at for t in transfers if t.state == TransferState.PENDING and not t.held]
+    return Pay(
+        run=run,
+        sent=total(held=None, state=TransferState.PAID),
+        kept=Money(sum(t.netted_minor for t in transfers), run.currency),
+        waiting=total(held=False, state=TransferState.PENDING),
+        held=total(held=True, state=TransferState.PENDING) + total(held=True, state=TransferState.FAILED),
+        trouble=total(held=False, state=TransferState.FAILED),
+        due_at=max(waits, default=None),
+        hold_back=hold_back,
+    )

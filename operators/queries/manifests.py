@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from operators.models import Boarding, Run
 from operators.states import Leg
+from rally.paper import harmless
 from trips.models import Seat, Stop
 from trips.states import FUNDED, PLEDGED, Need, PledgeState
 
@@ -152,16 +153,6 @@ def table(sheet: Manifest) -> Iterator[list[str]]:
                 _clock(passenger.outbound.at if passenger.outbound else None, entry.stop),
                 _clock(passenger.back.at if passenger.back else None, entry.stop),
             ]
-
-
-def harmless(text: str) -> str:
-    """The text so that no spreadsheet takes it for a formula: a leading `= + - @`, tab or return gets a quote before it.
-
-    OWASP, "CSV Injection".
-    """
-    return (
-        f"'{text}" if text.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")) else text
-    )
 
 
 def _passenger(seat: Any, *, named: bool) -> Passenger:

@@ -15,7 +15,7 @@ from operators.actions import runs as action
 from operators.forms import PairForm, blame
 from operators.models import Member, Run
 from operators.queries import board as board_look
-from operators.queries import commitments, manifests
+from operators.queries import commitments, earned, manifests
 from operators.queries import companies as look
 from operators.states import RunState
 from operators.views import doors
@@ -123,6 +123,8 @@ def _run_page(
         "counts": manifests.seat_counts([found])[found.id],
         "journal": [(line, RunState(line.new).label) for line in look.journal_of(found)],
         "form": form,
+        "payee": company.payee,
+        "pay": earned.pay_of_run(found) if found.booked_at or found.completed_at else None,
     }
     if found.may_change:
         duty = commitments.duty_of(found.trip, company, law)

@@ -23,11 +23,11 @@ def open(*, name: str, email: str, now: datetime) -> Payee:  # noqa: A001 - read
     return Payee.objects.create(name=name[:120], email=email, provider=gateway.provider(), created_at=now)
 
 
-def onboard(*, payee_id: UUID, return_url: str, now: datetime) -> str:
+def onboard(*, payee_id: UUID, return_url: str, refresh_url: str = "", now: datetime) -> str:
     """The address at which a payee tells the provider who they are; makes the account first. Outside action.
 
-    Each call gives a fresh address that works for a few minutes; the account is made once. Raises
-    `ProviderUnavailable`.
+    Each call gives a fresh address that works for a few minutes; the account is made once. Who is done comes back to
+    `return_url`, who comes with an address that is over to `refresh_url`. Raises `ProviderUnavailable`.
     """
     operation = _account(payee_id, now)
     if operation is not None:
@@ -36,7 +36,9 @@ def onboard(*, payee_id: UUID, return_url: str, now: datetime) -> str:
     if not payee.account:
         raise ProviderUnavailable
     try:
-        return gateway.onboarding_page(payee.account, return_url=return_url)
+        return gateway.onboarding_page(
+            payee.account, return_url=return_url, refresh_url=refresh_url or return_url
+        )
     except words.ProviderTrouble as trouble:
         logger.warning("onboarding.no_page payee=%s error=%s", payee_id, trouble)
         raise ProviderUnavailable from trouble

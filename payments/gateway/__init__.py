@@ -243,11 +243,14 @@ def find_account(*, since: datetime, op: str) -> words.AccountSeen | None:
     return _tagged(lambda v1, page: v1.accounts.list({**page, "created": created}), op, reading.account)
 
 
-def onboarding_page(account_id: str, *, return_url: str) -> str:
-    """The address at which a payee tells the provider who they are. Works once, for a few minutes; makes nothing."""
+def onboarding_page(account_id: str, *, return_url: str, refresh_url: str = "") -> str:
+    """The address at which a payee tells the provider who they are. Works once, for a few minutes; makes nothing.
+
+    Whoever comes too late is sent to `refresh_url`, which should lead here again.
+    """
     asked = {
         "account": account_id,
-        "refresh_url": return_url,
+        "refresh_url": refresh_url or return_url,
         "return_url": return_url,
         "type": "account_onboarding",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from payments.models.ledger import Account
 from payments.models.payments import Provider
@@ -14,6 +15,13 @@ from rally.money import Money
 
 class Payee(Row):
     """An account at the provider that receives money. It does not know whose it is."""
+
+    class Stage(models.TextChoices):
+        """How far the provider knows whom to pay."""
+
+        NOTHING = "nothing", _("Not begun")
+        MORE = "more", _("More is needed")
+        READY = "ready", _("Ready")
 
     name = models.CharField(max_length=120)
     provider = models.CharField(max_length=7, choices=Provider)
@@ -29,6 +37,13 @@ class Payee(Row):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def stage(self) -> Stage:
+        """How far the payment service knows whom to pay."""
+        if self.can_be_paid:
+            return self.Stage.READY
+        return self.Stage.MORE if self.account else self.Stage.NOTHING
 
 
 class Transfer(Row):

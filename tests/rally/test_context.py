@@ -12,6 +12,7 @@ from operators.actions import papers
 from operators.states import PaperKind, Role
 from rally.context import page
 from rally.models import User
+from tests.factories.events import partner
 from tests.factories.operators import NOW, company, member, owner_of, paper
 from tests.factories.people import person
 
@@ -50,6 +51,14 @@ def test_an_owner_with_a_driving_licence_drives(otto: User) -> None:
 
     papers.refuse(paper_id=licence.id, why="A copy of a copy.", now=NOW, by=person("sam", is_staff=True))
     assert areas(otto) == {"operator"}
+
+
+def test_who_works_for_a_partner(otto: User, max_: User) -> None:
+    partner().members.add(otto)
+    assert areas(otto) == {"partner"}
+    assert areas(max_) == set()
+    member(company(), otto, role=Role.DISPATCHER)
+    assert areas(otto) == {"operator", "partner"}
 
 
 def test_who_left_has_none(dee: User) -> None:

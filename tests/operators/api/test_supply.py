@@ -121,7 +121,7 @@ def test_pages_and_queries_do_not_grow(
     ask = client(otto)
     riders(van_trip(), "Ana")
     ask.get("/api/v1/operator/board")
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         ask.get("/api/v1/operator/board")
     for _more in range(2):
         riders(van_trip(), "Ana")

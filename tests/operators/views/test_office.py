@@ -350,7 +350,7 @@ def test_onboarding_while_the_payment_service_is_away(
         refused = owner.post(reverse("operators:onboard"), follow=True)
         back = owner.get(reverse("operators:onboarded"), follow=True)
 
-    assert refused.redirect_chain == [(reverse("operators:money"), 302)]
+    assert refused.redirect_chain == [(reverse("operators:payouts"), 302)]
     assert "The payment service does not answer right now" in refused.content.decode()
     assert "seats" not in refused.content.decode().split('id="messages"')[1].split("</div>")[0]
     assert "Payouts are set up." not in back.content.decode()

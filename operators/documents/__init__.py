@@ -1,0 +1,1 @@
+"""Facts of supply as files to keep."""

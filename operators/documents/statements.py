@@ -1,0 +1,98 @@
+"""A company's statement of a month, on paper and as a table."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from operators.queries.statements import CURRENCY, Line, Statement
+from rally.money import Money
+from rally.paper import Sheet, Table, exact, harmless, pdf, plain
+
+
+def statement_pdf(found: Statement) -> bytes:
+    """The statement as a PDF: what the runs earned, then the account line by line."""
+    operator = found.operator
+    return pdf(
+        Sheet(
+            title=_("Statement"),
+            number=found.number,
+            seller=settings.SELLER,
+            to=[operator.name, operator.base_name, operator.email],
+            facts=[
+                (_("Month"), date_format(found.month, "F Y")),
+                (_("Balance before"), exact(found.opening)),
+                (_("Balance after"), exact(found.closing)),
+                (_("Of it due to you"), exact(found.due_then)),
+                (_("Of it owed by you"), exact(found.debt_then)),
+            ],
+            parts=[_("What your runs earned"), _earned(found), _("Your account"), _account(found)],
+        )
+    )
+
+
+def _earned(found: Statement) -> Table:
+    head = (
+        _("Run"), _("Riders paid"), _("Given back"), _("Tax"), _("Partner"), _("Our part"), _("Your pay"),
+    )  # fmt: skip
+    lines = [line for line in found.lines if line.booked]
+    rows = [[f"{line.run.trip}, {line.run.code}", *map(exact, _whole(line))] for line in lines]
+    sums = [Money.total(column, CURRENCY) for column in zip(*map(_whole, lines), strict=True)]
+    rows.append([_("Together"), *(map(exact, sums) if sums else [exact(Money.zero(CURRENCY))] * 6)])
+    return Table(head, rows, sums=1, widths=(3, 1.2, 1.2, 1, 1, 1.1, 1.2))
+
+
+def _account(found: Statement) -> Table:
+    rows = [["", _("Balance before"), "", exact(found.opening)]]
+    for event in found.events:
+        what = f"{event.what} ({exact(event.netted)})" if event.netted else event.what
+        rows.append([date_format(event.day, "j M Y"), what, exact(event.change), exact(event.balance)])
+    rows.append(["", _("Balance after"), "", exact(found.closing)])
+    head = (_("Day"), _("What"), _("Amount"), _("Balance"))
+    return Table(head, rows, sums=1, words=(1,), widths=(1.1, 4, 1.2, 1.2))
+
+
+def _whole(line: Line) -> list[Money]:
+    """Where the trip's money went, and the company's pay."""
+    whole = (line.money.gross, -line.money.refunds, line.money.tax, line.money.partner)
+    amounts = [Money(each, CURRENCY) for each in whole]
+    return [*amounts, line.our_part, Money(line.moves.earned, CURRENCY)]
+
+
+def statement_table(found: Statement) -> list[list[str]]:
+    """The statement as rows for a spreadsheet: a head, the balance before, each run, the sums, the balance after.
+
+    Amounts are plain numbers such as `1234.50`.
+    """
+    moves = ("given_back", "kept", "charged", "given_up", "netted", "sent", "returned")
+    head = [
+        _("run"), _("trip"), _("day of the trip"), _("riders paid"), _("given back"), _("tax"), _("partner"),
+        _("our part"), _("your pay"), _("given back later"), _("kept back"), _("charged"), _("forgiven"),
+        _("kept against debts"), _("sent"), _("taken back"), _("sent on"), _("held back now because"), _("balance"),
+    ]  # fmt: skip
+    wide = len(head)
+    rows = [head, [_("balance before"), *[""] * (wide - 2), plain(found.opening)]]
+    for line in found.lines:
+        amounts = [*_whole(line), *(Money(getattr(line.moves, name), CURRENCY) for name in moves)]
+        rows.append(
+            [
+                line.run.code,
+                harmless(str(line.run.trip)),
+                line.run.trip.departs_at.date().isoformat(),
+                *map(plain, amounts),
+                " ".join(day.isoformat() for day in line.sent_on),
+                harmless(line.held.why) if line.held else "",
+                "",
+            ]
+        )
+    for group, other in found.extract.by_group.items():
+        if group not in {f"trip:{line.run.trip_id}" for line in found.lines}:
+            amounts = [
+                Money(each, CURRENCY) for each in (other.earned, *(getattr(other, name) for name in moves))
+            ]
+            rows.append([_("besides"), *[""] * 7, *map(plain, amounts), *[""] * 3])
+    sums = [plain(found.total(name)) for name in ("earned", *moves)]
+    rows.append([_("together"), *[""] * 7, *sums, *[""] * 3])
+    rows.append([_("balance after"), *[""] * (wide - 2), plain(found.closing)])
+    return rows

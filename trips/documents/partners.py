@@ -1,0 +1,53 @@
+"""A partner's statement of a month, on paper and as a table."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from rally.paper import Sheet, Table, exact, harmless, pdf, plain
+from trips.queries.partnering import Statement
+
+
+def statement_pdf(found: Statement) -> bytes:
+    """The statement as a PDF: the account line by line."""
+    rows = [["", _("Balance before"), "", "", exact(found.opening)]]
+    for event in found.events:
+        seats = "" if event.seats is None else str(event.seats)
+        day = date_format(event.day, "j M Y")
+        rows.append([day, event.what, seats, exact(event.change), exact(event.balance)])
+    rows.append(["", _("Balance after"), "", "", exact(found.closing)])
+    head = (_("Day"), _("What"), _("Seats"), _("Amount"), _("Balance"))
+    return pdf(
+        Sheet(
+            title=_("Statement"),
+            number=found.number,
+            seller=settings.SELLER,
+            to=[found.partner.name],
+            facts=[
+                (_("Month"), date_format(found.month, "F Y")),
+                (_("Balance before"), exact(found.opening)),
+                (_("Balance after"), exact(found.closing)),
+            ],
+            parts=[Table(head, rows, sums=1, words=(1,), widths=(1.1, 4, 0.8, 1.2, 1.2))],
+        )
+    )
+
+
+def statement_table(found: Statement) -> list[list[str]]:
+    """The statement as rows for a spreadsheet. Amounts are plain numbers."""
+    rows = [[_("day"), _("what"), _("seats"), _("amount"), _("balance")]]
+    rows.append(["", _("balance before"), "", "", plain(found.opening)])
+    rows += [
+        [
+            event.day.isoformat(),
+            harmless(event.what),
+            "" if event.seats is None else str(event.seats),
+            plain(event.change),
+            plain(event.balance),
+        ]
+        for event in found.events
+    ]
+    rows.append(["", _("balance after"), "", "", plain(found.closing)])
+    return rows
