@@ -187,6 +187,7 @@ CELERY_BEAT_SCHEDULE = {
         "trips.expire_drafts": 30.0,
         "trips.settle_due": _SWEEP,
         "trips.remind": 60.0,
+        "trips.close_fares": 60.0,
         "operators.sweep_runs": 60.0,
     }.items()
 }

@@ -41,6 +41,7 @@ DUE_WORK = (
     "trips.expire_drafts",
     "payments.check_holds",
     "trips.settle_due",
+    "trips.close_fares",
     "payments.run_operations",
     "payments.poll_events",
     "payments.read_inbox",

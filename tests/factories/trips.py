@@ -33,6 +33,7 @@ def proposed(
     vehicle_class: str = VehicleClass.COACH,
     threshold: int | None = None,
     visibility: str = Visibility.PUBLIC,
+    falling_fares: bool = False,
     now: datetime = NOW,
 ) -> Trip:
     """A trip that gathers riders: from Milwaukee to Green Bay by coach, goes at 25, decides on 6 December."""
@@ -43,5 +44,6 @@ def proposed(
         stops=stops or [stop()],
         threshold=threshold,
         visibility=visibility,
+        falling_fares=falling_fares,
         now=now,
     )

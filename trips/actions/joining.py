@@ -143,7 +143,9 @@ def _reserve(
 
 
 def _is_open(trip: Trip, seats: int, now: datetime) -> bool:
-    """Whether it took riders when it was read, and so many."""
+    """Whether it took riders when it was read, and so many, at a price that no other rider can have lowered since."""
+    if trip.locked_percent is not None:
+        return False
     try:
         check_open(trip, now)
     except PledgesClosed:

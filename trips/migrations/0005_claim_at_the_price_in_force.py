@@ -66,4 +66,12 @@ class Migration(migrations.Migration):
                 condition=Q(locked_percent=None) | Q(decided_at__isnull=False),
             ),
         ),
+        migrations.AddIndex(
+            model_name="trip",
+            index=models.Index(
+                fields=["departs_at"],
+                name="trip_fares_open",
+                condition=Q(locked_percent__isnull=False, state__in=["confirmed", "under_way", "completed"]),
+            ),
+        ),
     ]

@@ -137,6 +137,14 @@ class Trip(Row):
                 condition=Q(state__in=[TripState.GATHERING, TripState.SETTLING]),
             ),
             models.Index(fields=["departs_at"], name="trip_departs", condition=Q(state__in=list(JOINABLE))),
+            models.Index(
+                fields=["departs_at"],
+                name="trip_fares_open",
+                condition=Q(
+                    locked_percent__isnull=False,
+                    state__in=[TripState.CONFIRMED, TripState.UNDER_WAY, TripState.COMPLETED],
+                ),
+            ),
             models.Index(fields=["event", "state"], name="trip_event_state"),
             models.Index(
                 fields=["returns_at"],
