@@ -166,6 +166,7 @@ def test_a_hold_whose_payment_is_gone_is_let_go(sandbox: Sandbox, ana: User, tim
 def test_money_whose_payment_is_gone_is_for_a_person(sandbox: Sandbox, ana: User, time: Time) -> None:
     paid = taken(ana, time)
     refund = payments.refund(payment_id=paid.id, amount=usd(1000), reason="left", now=time(), by=None)
+    assert refund is not None
     refund.refresh_from_db()
     intent = paid.attempts.get().intent
     seen, given = gateway.intent(intent), gateway.refund(refund.refund)
