@@ -24,7 +24,7 @@ from trips.api.inputs import Degrees, Nearby
 from trips.errors import PledgesClosed
 from trips.models import Event, Stop, Trip
 from trips.models.pledges import Instrument
-from trips.queries import finding, terms
+from trips.queries import fares, finding, terms
 from trips.queries.finding import Found
 from trips.states import JOINABLE, TripState, VehicleClass, Visibility
 
@@ -63,6 +63,9 @@ class TripIn(serializers.Serializer[Any]):
         required=False, allow_null=True, default=None, help_text="seats; the usual one if left out"
     )
     visibility = serializers.ChoiceField(choices=Visibility.choices, default=Visibility.PUBLIC)
+    falling_fares = serializers.BooleanField(
+        default=False, help_text="the fares are the most riders pay; they fall as the coach fills"
+    )
 
     def validate_event(self, code: str) -> Event:
         """An event we know."""
@@ -83,11 +86,24 @@ class TripStop(serializers.Serializer[Any]):
     returns_at = serializers.DateTimeField()
     km_to_venue = serializers.IntegerField()
     fare = serializers.SerializerMethodField()
+    price_now = serializers.SerializerMethodField()
+    price_next = serializers.SerializerMethodField()
 
     @extend_schema_field(MoneyField)
     def get_fare(self, stop: Stop) -> dict[str, Any]:
-        """One seat, there and back."""
+        """One seat, there and back: the most it costs."""
         return {"minor": stop.fare_minor, "currency": stop.trip.currency}
+
+    @extend_schema_field(MoneyField)
+    def get_price_now(self, stop: Stop) -> Any:
+        """What everybody from this stop pays with the seats there are now; the fare, where it does not fall."""
+        return _money(fares.price(stop, fares.percent_now(stop.trip)))
+
+    @extend_schema_field(MoneyField(allow_null=True))
+    def get_price_next(self, stop: Stop) -> Any:
+        """What they pay once the trip's `next_step` is reached."""
+        step = fares.next_step(stop.trip)
+        return _money(fares.price(stop, step.percent)) if step else None
 
 
 class TripEvent(serializers.Serializer[Any]):
@@ -97,6 +113,19 @@ class TripEvent(serializers.Serializer[Any]):
     name = serializers.CharField()
     starts_at = serializers.DateTimeField()
     venue = VenueOut()
+
+
+class LadderStep(serializers.Serializer[Any]):
+    """From so many seats on everybody pays this share of the fare."""
+
+    seats = serializers.IntegerField()
+    percent = serializers.IntegerField(help_text="of the fare of each stop, prices rounded up to the cent")
+
+
+class NextStep(LadderStep):
+    """The step that riders can reach next."""
+
+    missing = serializers.IntegerField(help_text="seats still to come")
 
 
 class TripOut(serializers.Serializer[Any]):
@@ -122,6 +151,8 @@ class TripOut(serializers.Serializer[Any]):
     arrives_at = serializers.DateTimeField(help_text="at the venue")
     leaves_at = serializers.DateTimeField(help_text="from the venue")
     returns_at = serializers.DateTimeField()
+    percent_now = serializers.SerializerMethodField()
+    next_step = serializers.SerializerMethodField()
     stops = serializers.SerializerMethodField()
     url = serializers.SerializerMethodField()
 
@@ -129,6 +160,17 @@ class TripOut(serializers.Serializer[Any]):
     def get_operator(self, trip: Trip) -> str | None:
         """Who drives, once a bus is committed."""
         return trip.operator_name or None
+
+    @extend_schema_field({"type": "integer"})
+    def get_percent_now(self, trip: Trip) -> int:
+        """The share of the fares that everybody pays with the seats there are now; 100 where they do not fall."""
+        return fares.percent_now(trip)
+
+    @extend_schema_field(NextStep(allow_null=True))
+    def get_next_step(self, trip: Trip) -> Any:
+        """What riders can reach next. Null where fares stand, at the last step, and once they are closed."""
+        step = fares.next_step(trip)
+        return NextStep(step).data if step else None
 
     @extend_schema_field(TripStop(many=True))
     def get_stops(self, trip: Trip) -> Any:
@@ -187,10 +229,22 @@ class TermsOut(serializers.Serializer[Any]):
 
 
 class TripDetail(TripOut):
-    """A trip with what its price is made of, and what riders agree to."""
+    """A trip with what its price is made of and how it falls, and what riders agree to."""
 
+    ladder = serializers.SerializerMethodField()
+    price_locked = serializers.SerializerMethodField()
     cost = serializers.SerializerMethodField()
     terms = serializers.SerializerMethodField()
+
+    @extend_schema_field(LadderStep(many=True))
+    def get_ladder(self, trip: Trip) -> Any:
+        """The steps by which the fares fall as the coach fills; none where they stand."""
+        return [{"seats": seats, "percent": percent} for seats, percent in trip.ladder]
+
+    @extend_schema_field({"type": "boolean"})
+    def get_price_locked(self, trip: Trip) -> bool:
+        """The decision has locked the price; from there it only falls, until `fares_close_hours_before` departure."""
+        return trip.locked_percent is not None
 
     @extend_schema_field(TermsOut(allow_null=True))
     def get_terms(self, trip: Trip) -> dict[str, Any] | None:
@@ -200,10 +254,7 @@ class TripDetail(TripOut):
             pledges.check_open(trip, now)
         except PledgesClosed:
             return None
-        found = {
-            stop.position: terms.terms(trip, Money(stop.fare_minor, trip.currency), now)
-            for stop in trip.stops.all()
-        }
+        found = {stop.position: terms.terms(trip, fares.to_agree(stop, 1), now) for stop in trip.stops.all()}
         first = next(iter(found.values()))
         return {
             "version": first.version,
@@ -278,6 +329,7 @@ class Trips(APIView):
             stops=[NewStop(**stop) for stop in wanted["stops"]],
             threshold=wanted["threshold"],
             visibility=wanted["visibility"],
+            falling_fares=wanted["falling_fares"],
             now=clock.now(),
         )
         shown = TripDetail(finding.trip(trip.code)).data
@@ -295,6 +347,10 @@ class OneTrip(APIView):
         except Trip.DoesNotExist:
             raise Http404 from None
         return Response(TripDetail(trip).data)
+
+
+def _money(amount: Money) -> dict[str, Any]:
+    return {"minor": amount.minor, "currency": amount.currency}
 
 
 def known_event(code: str) -> Event:

@@ -189,6 +189,15 @@ class BusForm(forms.Form):
         widget=forms.RadioSelect,
     )
 
+    falling_fares = forms.BooleanField(
+        label=gettext_lazy("The price falls as the coach fills"),
+        required=False,
+        help_text=gettext_lazy(
+            "Riders agree to a highest price. The more of you there are, the less everybody pays; the bus is paid all the"
+            " same. Otherwise the price stands."
+        ),
+    )
+
     def clean_threshold(self) -> int | None:
         """A number that could be one of seats; whether it is allowed depends on the bus."""
         threshold: int | None = self.cleaned_data["threshold"]

@@ -80,6 +80,35 @@ def to_agree(stop: Stop, seats: int) -> Money:
     return price(stop, percent_for(stop.trip, seats))
 
 
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A step in money: from so many seats on a seat costs so much. It is in force, or behind us, or neither: ahead."""
+
+    seats: int
+    price: Money
+    now: bool
+    passed: bool
+
+
+def steps(trip: Trip, stop: Stop) -> list[Rung]:
+    """The steps that the bus has seats for, in money for one of the stops (with its trip); none where fares stand."""
+    here = percent_now(trip)
+    begun = trip.locked_percent is not None or seats_that_count(trip) >= trip.threshold
+    return [
+        Rung(seats=seats, price=price(stop, percent), now=begun and percent == here, passed=percent > here)
+        for seats, percent in trip.ladder
+        if seats <= trip.capacity
+    ]
+
+
+def accrued(pledge: Pledge) -> Money:
+    """What comes back to a paid pledge (with stop and trip) when the fares close, if nobody else joins."""
+    if pledge.state != PledgeState.PAID or pledge.trip.locked_percent is None:
+        return Money.zero(pledge.currency)
+    now = of(Money(pledge.stop.fare_minor, pledge.currency), pledge.trip.locked_percent)
+    return max(pledge.price - now, Money.zero(pledge.currency)) * pledge.seats
+
+
 def owed() -> PledgeQuerySet:
     """Paid pledges that paid more than the price at which their trip's fares were closed."""
     locked = (F("stop__fare_minor") * F("trip__locked_percent") + 99) / 100

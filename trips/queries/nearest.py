@@ -9,6 +9,7 @@ captains, all their stops. What lists do not show is left out and loaded if some
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -90,6 +91,7 @@ def nearest(
     captains = {row[0]: _instance(User, _CAPTAIN, row) for row in people}
     stops = [_instance(Stop, _STOP, row) for row in statements.ask_all(_STOPS, [list(trips)])]
     for trip in trips.values():
+        trip.ladder = json.loads(str(trip.ladder))  # as the driver gave it
         trip._state.fields_cache |= {"event": events[trip.event_id], "captain": captains[trip.captain_id]}
     _hand_out(stops, trips)
     by_key = {stop.pk: stop for stop in stops}

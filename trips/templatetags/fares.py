@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from django import template
+from django.utils.translation import gettext, ngettext
 
 from rally.money import Money
-from trips.models import Stop, Trip
+from trips.models import Pledge, Stop, Trip
 from trips.queries import fares
-from trips.queries.fares import Step
+from trips.queries.fares import Rung
 
 register = template.Library()
 
@@ -19,22 +20,31 @@ def price_now(stop: Stop) -> Money:
 
 
 @register.filter
-def price_next(stop: Stop) -> Money | None:
-    """The same once the next step is reached; None where there is none."""
-    step = fares.next_step(stop.trip)
-    return fares.price(stop, step.percent) if step else None
-
-
-@register.filter
 def price_to_agree(stop: Stop, seats: int) -> Money:
     """The most somebody pays for a seat from this stop who takes so many now."""
     return fares.to_agree(stop, seats)
 
 
-@register.filter
-def next_step(trip: Trip) -> Step | None:
-    """How many seats are missing until everybody pays less."""
-    return fares.next_step(trip)
+@register.simple_tag
+def price_falls(stop: Stop) -> str:
+    """What everybody pays now and at the next step, in one line; nothing where the fare stands."""
+    trip = stop.trip
+    if not trip.ladder:
+        return ""
+    now, step = price_now(stop), fares.next_step(trip)
+    if step is None:
+        return gettext("%(now)s now, and that is final") % {"now": now}
+    return ngettext(
+        "%(now)s now, %(then)s when %(seats)s are in: %(missing)s more",
+        "%(now)s now, %(then)s when %(seats)s are in: %(missing)s more",
+        step.missing,
+    ) % {"now": now, "then": fares.price(stop, step.percent), "seats": step.seats, "missing": step.missing}
+
+
+@register.simple_tag
+def fare_steps(stop: Stop) -> list[Rung]:
+    """The steps by which this stop's fare falls."""
+    return fares.steps(stop.trip, stop)
 
 
 @register.filter
@@ -48,3 +58,29 @@ def falls_to(trip: Trip, fare: Money) -> Money | None:
 def now_for(trip: Trip, fare: Money) -> Money:
     """What this fare is as things stand."""
     return fares.of(fare, fares.percent_now(trip))
+
+
+@register.simple_tag
+def price_of_pledge(pledge: Pledge) -> str:
+    """Where the price of somebody's seats stands, in sentences; nothing where the fare stands."""
+    trip = pledge.trip
+    if not trip.ladder:
+        return ""
+    if trip.fares_closed_at is not None:
+        return gettext("The price is final: %(price)s a seat.") % {"price": pledge.price}
+    step = fares.next_step(trip)
+    ahead = ""
+    if step is not None:
+        fare = Money(pledge.stop.fare_minor, pledge.currency)
+        ahead = gettext("It falls to %(then)s when %(seats)s are in: %(missing)s more.") % {
+            "then": fares.of(fare, step.percent),
+            "seats": step.seats,
+            "missing": step.missing,
+        }
+    if pledge.price_minor is None:
+        first = gettext("You agreed to at most %(fare)s a seat; the price is locked when the bus is certain.")
+        return " ".join(filter(None, [first % {"fare": pledge.fare}, ahead]))
+    first = gettext("The price was locked at %(price)s a seat and can only fall.") % {"price": pledge.price}
+    owed = fares.accrued(pledge)
+    back = gettext("Others joined since: %(back)s comes back to you before departure.") % {"back": owed}
+    return " ".join(filter(None, [first, back if owed else "", ahead]))

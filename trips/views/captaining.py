@@ -52,6 +52,7 @@ def captain(request: HttpRequest, code: str) -> HttpResponse:
     context = {
         "trip": trip,
         "joined": riding.who_joined(trip),
+        "cheapest": trip.stops.order_by("fare_minor", "position").first() if trip.ladder else None,
         "may_cancel": may_cancel,
         "refused": refused,
         "share": address,

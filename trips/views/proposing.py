@@ -134,6 +134,7 @@ def _propose_and_pledge(captain: User, event: Event, typed: Typed, stop_at: int,
         stops=typed.stops.stops,
         threshold=typed.bus.cleaned_data["threshold"],
         visibility=typed.bus.cleaned_data["visibility"],
+        falling_fares=typed.bus.cleaned_data["falling_fares"],
         now=now,
     )
     return pledges.make(
@@ -248,6 +249,7 @@ def _work_out(typed: Typed, event: Event, now: datetime, *, judge: bool = True) 
             vehicle_class=typed.bus.cleaned_data["vehicle_class"],
             stops=typed.stops.stops,
             threshold=typed.bus.cleaned_data["threshold"],
+            falling_fares=typed.bus.cleaned_data["falling_fares"],
             now=now,
         )
     except Refusal as refusal:
@@ -285,6 +287,7 @@ def _page(request: HttpRequest, event: Event, typed: Typed, *, status: int = 200
         "buses": bus_facts(rules.current()),
         "points": points,
         "tiles": settings.TILE_URL,
+        "cheapest": min(typed.trip_stops, key=lambda stop: stop.fare_minor, default=None),
         "reserve_minutes": rules.current().reserve_minutes,
     }
     template = "trips/proposing/propose.html"

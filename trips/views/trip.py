@@ -57,7 +57,7 @@ def _private(page: HttpResponse) -> HttpResponse:
 
 
 def _tag(found: Trip, mine: Pledge | None, awaiting: int) -> str:
-    """Changes whenever the part looks different: counts, state, bus, refused cards, my own seats."""
+    """Changes whenever the part looks different: counts, state, bus, price, refused cards, my own seats."""
     facts = (
         found.state,
         found.seats_pledged,
@@ -66,6 +66,9 @@ def _tag(found: Trip, mine: Pledge | None, awaiting: int) -> str:
         found.seats_supplied,
         found.operator_name,
         found.why_ended,
+        found.seats_funded if found.ladder else 0,
+        found.locked_percent,
+        found.fares_closed_at,
         awaiting,
         (mine.code, mine.state, mine.seats) if mine else None,
     )
@@ -87,6 +90,7 @@ def _context(request: HttpRequest, found: Trip, mine: Pledge | None, awaiting: i
         "stops": stops,
         "fare": stops[0].fare_minor,
         "lowest": min(stop.fare_minor for stop in stops),
+        "cheapest": min(stops, key=lambda stop: stop.fare_minor),
         "mine": mine,
         "awaiting": awaiting,
         "open": _is_open(found, now),

@@ -98,6 +98,8 @@ def test_a_trip(api: APIClient, cleo: User) -> None:
             "returns_at": "2026-12-14T00:45:00Z",
             "km_to_venue": 204,
             "fare": {"minor": 7200, "currency": "USD"},
+            "price_now": {"minor": 7200, "currency": "USD"},
+            "price_next": None,
         }
     ]
     wanted = {
