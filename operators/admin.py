@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -10,13 +12,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from operators.actions import companies, papers
-from operators.models import Boarding, Member, Operator, Paper, Run, Vehicle
+from operators.actions import agreements, companies, failing, holding, papers
+from operators.models import Agreement, Boarding, HoldBack, Member, Operator, Paper, Run, Vehicle
 from operators.queries import due
 from operators.states import OperatorState
 from rally import clock
 from rally.errors import Refusal
 from rally.models import User
+from rally.money import Money
 
 
 class LookOnly(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -36,9 +39,17 @@ class LookOnly(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class OperatorForm(forms.ModelForm):  # type: ignore[type-arg]
-    """The one thing staff decide about a company, with its reason."""
+    """What staff decide about a company, with the reason."""
 
-    why = forms.CharField(label=_("Reason, if you change the state"), max_length=200, required=False)
+    penalty = forms.DecimalField(
+        label=_("Charge the company"),
+        min_value=Decimal("0.01"),
+        max_value=Decimal(100_000),
+        decimal_places=2,
+        required=False,
+        help_text=_("US dollars, kept from the pay that is sent next"),
+    )
+    why = forms.CharField(label=_("Reason, if you change something"), max_length=200, required=False)
 
     class Meta:
         model = Operator
@@ -47,7 +58,8 @@ class OperatorForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         """A change needs a reason."""
         cleaned = super().clean() or {}
-        if "state" in self.changed_data and not (cleaned.get("why") or "").strip():
+        changed = {"state", "penalty"} & set(self.changed_data)
+        if changed and len((cleaned.get("why") or "").strip()) < 3:
             self.add_error("why", _("Say why."))
         return cleaned
 
@@ -60,7 +72,7 @@ class OperatorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["name", "code", "base_name", "state", "usdot", "created_at"]
     list_filter = ["state"]
     search_fields = ["name", "code", "usdot", "email"]
-    fields = ["name", "code", "email", "phone", "base_name", "usdot", "created_at", "state", "why"]
+    fields = ["name", "code", "email", "phone", "base_name", "usdot", "created_at", "state", "penalty", "why"]
     readonly_fields = ["name", "code", "email", "phone", "base_name", "usdot", "created_at"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -73,6 +85,15 @@ class OperatorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def save_model(self, request: HttpRequest, obj: Operator, form: Any, change: bool) -> None:
         """Through the actions."""
+        amount = form.cleaned_data.get("penalty")
+        if amount:
+            holding.penalise(
+                operator_id=obj.id,
+                amount=Money(int(amount * 100), "USD"),
+                why=form.cleaned_data["why"],
+                now=clock.now(),
+                by=User.asking(request),
+            )
         if "state" not in form.changed_data:
             return
         act = companies.suspend if obj.state == OperatorState.SUSPENDED else companies.activate
@@ -182,6 +203,178 @@ class RunAdmin(LookOnly):
     list_filter = ["state", Overdue]
     list_select_related = ["trip__event", "operator", "vehicle", "person"]
     search_fields = ["code", "trip__code", "operator__name"]
+    actions = ("give_up", "no_way_there", "no_way_back", "no_way_there_all", "no_way_back_all")
+
+    @admin.action(description=_("Given up by the company: look for another bus"), permissions=["view"])
+    def give_up(self, request: HttpRequest, chosen: QuerySet[Run]) -> None:
+        """Before it leaves; the riders stay and are told."""
+        for run in chosen:
+            _tell(
+                request,
+                lambda run=run: failing.give_up(  # type: ignore[misc]
+                    run_id=run.id, why="told by our staff", now=clock.now(), by=_staff(request)
+                ),
+            )
+
+    @admin.action(description=_("The way there was not driven: the usual share back"), permissions=["view"])
+    def no_way_there(self, request: HttpRequest, chosen: QuerySet[Run]) -> None:
+        """To every rider who paid."""
+        _leg_failed(request, chosen, "outbound", None)
+
+    @admin.action(description=_("The way back was not driven: the usual share back"), permissions=["view"])
+    def no_way_back(self, request: HttpRequest, chosen: QuerySet[Run]) -> None:
+        """To every rider who paid."""
+        _leg_failed(request, chosen, "return", None)
+
+    @admin.action(description=_("The way there was not driven: all of it back"), permissions=["view"])
+    def no_way_there_all(self, request: HttpRequest, chosen: QuerySet[Run]) -> None:
+        """To every rider who paid."""
+        _leg_failed(request, chosen, "outbound", 100)
+
+    @admin.action(description=_("The way back was not driven: all of it back"), permissions=["view"])
+    def no_way_back_all(self, request: HttpRequest, chosen: QuerySet[Run]) -> None:
+        """To every rider who paid."""
+        _leg_failed(request, chosen, "return", 100)
+
+
+def _leg_failed(request: HttpRequest, chosen: QuerySet[Run], leg: str, percent: int | None) -> None:
+    for run in chosen:
+        _tell(
+            request,
+            lambda run=run: failing.leg_failed(  # type: ignore[misc]
+                run_id=run.id, leg=leg, percent=percent, now=clock.now(), by=_staff(request)
+            ),
+        )
+
+
+def _staff(request: HttpRequest) -> User:
+    return User.asking(request)
+
+
+def _tell(request: HttpRequest, work: Callable[[], object]) -> None:
+    """Do it, and say what came of it."""
+    try:
+        done = work()
+    except Refusal as refusal:
+        messages.error(request, refusal.message)
+    else:
+        messages.success(request, _("Done: %(what)s.") % {"what": done})
+
+
+class AgreementForm(forms.ModelForm):  # type: ignore[type-arg]
+    """How a company is paid from a day on."""
+
+    class Meta:
+        model = Agreement
+        fields = ["operator", "kind", "percent", "applies_from", "applies_until"]
+
+    def clean(self) -> dict[str, Any]:
+        """What the action would refuse is said here."""
+        cleaned = super().clean() or {}
+        start, end = cleaned.get("applies_from"), cleaned.get("applies_until")
+        if start and end and end < start:
+            self.add_error("applies_until", _("It cannot end before it begins."))
+        return cleaned
+
+
+@admin.register(Agreement)
+class AgreementAdmin(LookOnly):
+    """How companies are paid. New ones are added; runs keep the terms they were committed on."""
+
+    form = AgreementForm
+    list_display = ["operator", "kind", "percent", "applies_from", "applies_until"]
+    list_filter = ["kind"]
+    list_select_related = ["operator"]
+    search_fields = ["operator__name"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Staff agree."""
+        return True
+
+    def save_model(self, request: HttpRequest, obj: Agreement, form: Any, change: bool) -> None:
+        """Through the action, which makes the row."""
+        given = form.cleaned_data
+        made = agreements.agree(
+            operator_id=given["operator"].id,
+            kind=given["kind"],
+            percent=given["percent"],
+            applies_from=given["applies_from"],
+            applies_until=given["applies_until"],
+            now=clock.now(),
+            by=User.asking(request),
+        )
+        obj.pk = made.pk
+
+
+class HoldBackForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What waits and why; later, what is kept of it."""
+
+    amount = forms.DecimalField(
+        label=_("Amount"),
+        min_value=Decimal("0.01"),
+        decimal_places=2,
+        required=False,
+        help_text=_("empty: all of it"),
+    )
+    kept = forms.DecimalField(
+        label=_("Keep for good"),
+        min_value=Decimal(0),
+        decimal_places=2,
+        required=False,
+        help_text=_("empty: nothing"),
+    )
+
+    class Meta:
+        model = HoldBack
+        fields = ["run", "why"]
+
+
+@admin.register(HoldBack)
+class HoldBackAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Pay that waits: add one to hold it back, save one that is open to lift it."""
+
+    form = HoldBackForm
+    list_display = ["run", "amount_minor", "why", "held_at", "held_by", "lifted_at", "kept_minor"]
+    list_filter = [("lifted_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["run", "held_by"]
+    search_fields = ["run__code", "run__operator__name"]
+    raw_id_fields = ["run"]
+
+    def get_fields(self, request: HttpRequest, obj: HoldBack | None = None) -> list[str]:
+        """What is asked when it begins, and when it ends."""
+        return ["run", "amount", "why"] if obj is None else ["run", "why", "kept"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: HoldBack | None = None) -> list[str]:
+        """What was held back stays as it was."""
+        return [] if obj is None else ["run", "why"]
+
+    def has_change_permission(self, request: HttpRequest, obj: HoldBack | None = None) -> bool:
+        """While it is open."""
+        return obj is None or obj.lifted_at is None
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: it stays on record."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: HoldBack, form: Any, change: bool) -> None:
+        """Through the actions."""
+        given = form.cleaned_data
+        amount = given.get("kept") if change else given.get("amount")
+        money = Money(int(amount * 100), "USD") if amount else None
+        try:
+            if change:
+                holding.lift(hold_back_id=obj.id, kept=money, now=clock.now(), by=User.asking(request))
+            else:
+                made = holding.hold_back(
+                    run_id=given["run"].id,
+                    amount=money,
+                    why=given["why"],
+                    now=clock.now(),
+                    by=User.asking(request),
+                )
+                obj.pk = made.pk
+        except Refusal as refusal:
+            messages.error(request, refusal.message)
 
 
 @admin.register(Boarding)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from operators.views import board, companies, fleet, money, papers, people, running
+from operators.views import board, companies, failing, fleet, money, papers, people, running
 
 app_name = "operators"
 urlpatterns = [
@@ -26,6 +26,8 @@ urlpatterns = [
     path("runs/<slug:code>/", running.run, name="run"),
     path("runs/<slug:code>/change/", running.change, name="change_run"),
     path("runs/<slug:code>/withdraw/", running.withdraw, name="withdraw_run"),
+    path("runs/<slug:code>/give-up/", failing.give_up, name="give_up_run"),
+    path("runs/<slug:code>/not-driven/", failing.leg_failed, name="leg_failed"),
     path("runs/<slug:code>/manifest/", running.manifest, name="manifest"),
     path("runs/<slug:code>/manifest.csv", running.manifest_csv, name="manifest_csv"),
     path("money/", money.money, name="money"),

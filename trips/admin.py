@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from rally import clock
-from trips.actions import events
+from rally.errors import Refusal
+from rally.models import User
+from trips.actions import events, trips
 from trips.models import Event, Partner, Place, Stop, Trip, Venue
 from trips.queries import moving
 
@@ -124,3 +126,33 @@ class Trips(LookOnly):
     list_select_related = ("event",)
     search_fields = ("code", "origin", "event__name")
     inlines = (Stops,)
+    actions = ("call_off", "call_off_sorry")
+
+    @admin.action(description=_("Call off: everybody gets all of it back"), permissions=["view"])
+    def call_off(self, request: HttpRequest, chosen: QuerySet[Trip]) -> None:
+        """Until the bus leaves."""
+        _call_off(request, chosen, sorry=False)
+
+    @admin.action(
+        description=_("Call off because the bus failed: all of it back, and credit on top"),
+        permissions=["view"],
+    )
+    def call_off_sorry(self, request: HttpRequest, chosen: QuerySet[Trip]) -> None:
+        """Until the bus leaves."""
+        _call_off(request, chosen, sorry=True)
+
+
+def _call_off(request: HttpRequest, chosen: QuerySet[Trip], *, sorry: bool) -> None:
+    for trip in chosen:
+        try:
+            trips.cancel(
+                trip_id=trip.id,
+                now=clock.now(),
+                by=User.asking(request),
+                why="bus_failed" if sorry else "called_off",
+                sorry=sorry,
+            )
+        except Refusal as refusal:
+            messages.error(request, f"{trip}: {refusal.message}")
+        else:
+            messages.success(request, _("%(trip)s is called off; everybody is told.") % {"trip": trip})

@@ -190,6 +190,8 @@ def _give_up_refund(operation: Operation, error: words.ProviderTrouble, now: dat
     if refund.state != RefundState.PENDING or refund.refund:
         return True  # somebody was quicker, by hand
     changes.move(refund, REFUND, RefundState.FAILED, now=now, by=None, why=error.code)
+    if operation.payment_id is not None:
+        standings.tell(locks.locked_payment(operation.payment_id), now=now)
     return True
 
 

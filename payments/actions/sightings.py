@@ -230,6 +230,7 @@ def refund(seen: words.RefundSeen, *, now: datetime) -> Refund | None:
         changes.move(row, REFUND, reached, now=now, by=None)
         if reached == RefundState.FAILED:
             logger.error("refund.failed refund=%s", row.id)
+        standings.tell(payment, now=now)
     if seen.booking is not None:
         ledger.refunded(
             row, amount=-seen.booking.amount, provider_id=seen.id, transaction=seen.booking.id, now=now

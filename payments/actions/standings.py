@@ -51,6 +51,13 @@ def move(payment: Payment, to: str, *, now: datetime, by: User | None = None, wh
     announce(payment)
 
 
+def tell(payment: Payment, *, now: datetime) -> None:
+    """Something of a locked payment changed that is not its state, such as a refund of a part: that is news too."""
+    payment.followed, payment.changed_at = False, now
+    payment.save(update_fields=["followed", "changed_at"])
+    announce(payment)
+
+
 def announce(payment: Payment) -> None:
     """Send the news after commit. Whoever fails to hear it hears it again: a sweep looks for `followed = False`."""
 

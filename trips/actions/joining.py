@@ -191,6 +191,8 @@ def check_open(trip: Trip, now: datetime) -> None:
     elif trip.state == TripState.CONFIRMED:
         if now >= trip.departs_at:
             raise PledgesClosed(why=_("the bus is leaving"))
+        if not trip.has_bus:
+            raise PledgesClosed(why=_("another bus is being found"))
     else:
         raise PledgesClosed(
             why={

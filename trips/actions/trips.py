@@ -88,10 +88,27 @@ def unbind_bus(
     return trip
 
 
+@transaction.atomic
+def lose_bus(*, trip_id: Any, now: datetime, by: User | None) -> Trip:
+    """The operator of a confirmed trip gave up: the riders stay and are told that another bus is looked for.
+
+    Twice is once. Raises `NotChangeable` once the bus has left.
+    """
+    trip = locked_trip(trip_id)
+
+    had_bus = trip.has_bus
+    trip = unbind_bus(trip_id=trip_id, now=now, by=by)
+    if had_bus and trip.state == TripState.CONFIRMED:
+        for pledge in locked_pledges(trip, OCCUPYING):
+            if pledge.state != PledgeState.DRAFT and pledge.enlarges_id is None:
+                notices.bus_lost(pledge, now)
+    return trip
+
+
 def run_changed(*, trip: Trip, now: datetime) -> None:
     """Tell the riders of a locked, confirmed trip that another bus comes."""
     for pledge in locked_pledges(trip, OCCUPYING):
-        if pledge.state != PledgeState.DRAFT:
+        if pledge.state != PledgeState.DRAFT and pledge.enlarges_id is None:
             notices.run_changed(pledge, now)
 
 

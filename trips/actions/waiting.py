@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -79,6 +80,19 @@ def wait(
     return pledge
 
 
+def wait_at(*, code: str, stop: int | UUID, rider: User, **wanted: Any) -> Pledge:
+    """`wait` for programs: the trip by its code, the stop by position or id, agreeing to the terms as they stand.
+
+    Raises `Trip.DoesNotExist` besides.
+    """
+    trip = Trip.objects.select_related("event__venue").get(code=code)
+    column = "position" if isinstance(stop, int) else "id"
+    found = trip.stops.filter(**{column: stop}).first()
+    if found is None:
+        raise BadInput(_("This trip does not stop there."), field="stop")
+    return wait(trip_id=trip.id, rider=rider, stop=found, **wanted)
+
+
 @transaction.atomic
 def offer(*, trip_id: Any, now: datetime) -> list[Pledge]:
     """Offer free seats to the next on the list whom they are enough for; answers whom. With a trip that is over the list
@@ -100,6 +114,8 @@ def offer(*, trip_id: Any, now: datetime) -> list[Pledge]:
             notices.waiting_ended(pledge, now)
         return []
 
+    if trip.state == TripState.CONFIRMED and not trip.has_bus:
+        return []  # another bus is being found; nobody is sold a seat on none
     numbers = rules.current()
     until = min(now + timedelta(hours=numbers.waiting_offer_hours), ends_at)
     if until < now + timedelta(minutes=numbers.reserve_minutes):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import nullcontext
+from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
@@ -16,14 +19,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from payments.queries import parts_paid
 from rally import clock, codes
 from rally.models import GivenAnswer, User
 from rally.money import Money
 from rally.rest import Keep, MoneyField, Pages, repeatable, repeatable_by_the_work
-from trips.actions import pledges
+from trips.actions import pledges, waiting
 from trips.actions.pledges import Passenger
+from trips.api.credit import PartsOut, check_code, cover, parts_out
+from trips.errors import TripFull
 from trips.models import Pledge, Trip
-from trips.queries import riding
+from trips.queries import leaving, riding
+from trips.queries import waiting as waiting_list
 from trips.states import Need, PledgeState
 
 
@@ -62,6 +69,15 @@ class PledgeIn(serializers.Serializer[Any]):
     stop = StopField()
     passengers = PassengerIn(many=True, allow_empty=False)
     consent = serializers.BooleanField()
+    wait = serializers.BooleanField(
+        required=False, default=False, help_text="go on the waiting list if the bus has too few seats"
+    )
+    promotion = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=40, help_text="a promotion code"
+    )
+    use_credit = serializers.BooleanField(
+        required=False, default=False, help_text="let my credit pay what it can"
+    )
 
 
 #: A serializer without input is a description; put together once, it checks any number of inputs.
@@ -69,20 +85,22 @@ _PLEDGE_IN = PledgeIn()
 
 
 class PledgeMade(serializers.Serializer[Any]):
-    """Seats reserved; now the rider goes to `checkout_url`."""
+    """Seats reserved: now the rider goes to `checkout_url`. Or a place on the waiting list (`state` waiting): no card yet."""
 
     code = serializers.CharField()
     state = serializers.ChoiceField(choices=PledgeState.choices)
     seats = serializers.IntegerField()
     amount = MoneyField()
+    paid_by = PartsOut()
     reserved_until = serializers.DateTimeField()
-    checkout_url = serializers.URLField()
+    checkout_url = serializers.URLField(allow_null=True)
     consent_text = serializers.CharField()
 
 
 class SeatOut(serializers.Serializer[Any]):
     """One passenger with the code that is scanned at the door."""
 
+    id = serializers.UUIDField()
     name = serializers.CharField()
     needs = serializers.ListField(child=serializers.ChoiceField(choices=Need.choices))
     boarding_code = serializers.CharField(source="code")
@@ -95,7 +113,7 @@ class SeatOut(serializers.Serializer[Any]):
 
 
 class PledgeOut(serializers.Serializer[Any]):
-    """One's own pledge."""
+    """One's own pledge. `seats` and `amount` without what was added later; that is in `added`."""
 
     code = serializers.CharField()
     state = serializers.ChoiceField(choices=PledgeState.choices)
@@ -112,13 +130,53 @@ class PledgeOut(serializers.Serializer[Any]):
     @extend_schema_field({"type": ["string", "null"], "format": "uri"})
     def get_checkout_url(self, pledge: Any) -> str | None:
         """Where to give a card, while one is needed."""
-        needs = {PledgeState.DRAFT, PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}
-        return pledges.pay_link(pledge) if pledge.state in needs else None
+        return _checkout_url(pledge)
+
+
+def _checkout_url(pledge: Pledge) -> str | None:
+    needs = {PledgeState.DRAFT, PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}
+    return pledges.pay_link(pledge) if pledge.state in needs else None
+
+
+class LeavingOut(serializers.Serializer[Any]):
+    """What leaving with the whole ride means now: `refund` comes back at once, `if_resold` in all once somebody else has
+    paid for the seats."""
+
+    paid = MoneyField()
+    percent = serializers.IntegerField()
+    refund = MoneyField()
+    kept = MoneyField()
+    if_resold = MoneyField()
+    others_short = serializers.BooleanField(help_text="less, because the others alone do not pay the bus")
+    by_the_bank = serializers.BooleanField(help_text="the bank has given the money back already")
+
+
+class AddedOut(serializers.Serializer[Any]):
+    """Seats that were added to a paid ride, with their own payment."""
+
+    code = serializers.CharField()
+    state = serializers.ChoiceField(choices=PledgeState.choices)
+    seats = serializers.IntegerField()
+    amount = MoneyField(source="charge")
+    checkout_url = serializers.SerializerMethodField()
+    passengers = SeatOut(many=True)
+
+    @extend_schema_field({"type": ["string", "null"], "format": "uri"})
+    def get_checkout_url(self, pledge: Any) -> str | None:
+        """Where to pay, while they are not paid."""
+        return _checkout_url(pledge)
 
 
 class PledgeDetail(PledgeOut):
-    """One's own pledge with its passengers, and what leaving now would give back."""
+    """One's own pledge with its passengers, what was added to it, and what leaving now would give back."""
 
+    paid_by = serializers.SerializerMethodField()
+    place = serializers.SerializerMethodField(help_text="on the waiting list: 1 is the next; 0: not on it")
+    offered_until = serializers.SerializerMethodField(
+        help_text="until when seats from the waiting list are kept"
+    )
+    added = serializers.SerializerMethodField()
+    leaving = serializers.SerializerMethodField()
     passengers = SeatOut(many=True)
     consent_text = serializers.CharField()
     refund_if_left_now = serializers.SerializerMethodField()
@@ -128,6 +186,32 @@ class PledgeDetail(PledgeOut):
         """Exact, at this moment."""
         refund = pledges.leaving(pledge, clock.now()).refund
         return {"minor": refund.minor, "currency": refund.currency}
+
+    @extend_schema_field(PartsOut)
+    def get_paid_by(self, pledge: Any) -> Any:
+        """By a code, from credit, by card: of `amount`, at the price in force."""
+        return parts_out(parts_paid(pledge.payment, pledge.charge))
+
+    @extend_schema_field(OpenApiTypes.INT)
+    def get_place(self, pledge: Any) -> int:
+        """One's place in line."""
+        return waiting_list.place(pledge)
+
+    @extend_schema_field({"type": ["string", "null"], "format": "date-time"})
+    def get_offered_until(self, pledge: Any) -> str | None:
+        """Null when nothing is offered."""
+        offered = pledge.state == PledgeState.DRAFT and pledge.offered_at is not None
+        return pledge.reserved_until.isoformat() if offered else None
+
+    @extend_schema_field(AddedOut(many=True))
+    def get_added(self, pledge: Any) -> Any:
+        """What lives of it."""
+        return AddedOut(leaving.ride(pledge)[1:], many=True).data
+
+    @extend_schema_field(LeavingOut)
+    def get_leaving(self, pledge: Any) -> Any:
+        """Exact, at this moment."""
+        return LeavingOut(pledges.leaving(pledge, clock.now())).data
 
 
 class PledgePage(serializers.Serializer[Any]):
@@ -141,7 +225,25 @@ class PledgePage(serializers.Serializer[Any]):
 class LeaveIn(serializers.Serializer[Any]):
     """What the rider was told comes back; left out, whatever comes back is accepted."""
 
-    refund_minor = serializers.IntegerField(required=False, min_value=0)
+    agreed = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        help_text="in minor units, as `leaving.refund` said; less: 409 amount_changed",
+    )
+
+
+class SeatIn(PassengerIn):
+    """One seat as it shall be: with the id of a seat that is kept, without for a new one."""
+
+    id = serializers.UUIDField(required=False, allow_null=True, default=None)
+
+
+class SeatsIn(serializers.Serializer[Any]):
+    """All seats as they shall be. More need `consent`; fewer of a paid ride give back what `agreed` says or more."""
+
+    passengers = SeatIn(many=True, allow_empty=False)
+    consent = serializers.BooleanField(required=False, default=False)
+    agreed = serializers.IntegerField(required=False, min_value=0)
 
 
 class TripPledges(APIView):
@@ -152,29 +254,54 @@ class TripPledges(APIView):
     @extend_schema(request=PledgeIn, responses={201: PledgeMade}, operation_id="pledge_make")
     @repeatable_by_the_work
     def post(self, request: Request, code: str, *, keep: Keep) -> Response:
-        """Reserve the seats and answer where to pay. 409 `trip_full`, `pledges_closed`, `already_pledged`."""
+        """Reserve the seats and answer where to pay. 409 `trip_full`, `pledges_closed`, `already_pledged`.
+
+        Full, it says so with `"waiting": true`: the same again with `"wait": true` puts the rider on the waiting list.
+        """
         given = _PLEDGE_IN.run_validation(request.data)
         told: dict[str, Any] = {}
 
-        def answer(pledge: Pledge) -> GivenAnswer | None:
-            told.update(_made(pledge))
-            return keep(201, told)
+        made: list[Pledge] = []
+        #: Then there is more to do than the claim, and the answer is kept with the last of it.
+        helped = bool(given["promotion"] or given["use_credit"])
 
+        def answer(pledge: Pledge) -> GivenAnswer | None:
+            made[:] = [pledge]
+            told.update(_made(pledge))
+            return None if helped else keep(201, told)
+
+        wanted: dict[str, Any] = {
+            "rider": User.asking(request),
+            "passengers": [Passenger(each["name"], tuple(each["needs"])) for each in given["passengers"]],
+            "consented": given["consent"],
+            "answer": answer,
+            "now": clock.now(),
+        }
         try:
-            pledges.join(
-                code=codes.clean(code),
-                stop=given["stop"],
-                rider=User.asking(request),
-                passengers=[
-                    Passenger(name=each["name"], needs=tuple(each["needs"])) for each in given["passengers"]
-                ],
-                consented=given["consent"],
-                answer=answer,
-                now=clock.now(),
-            )
+            check_code(request, code, given["promotion"], wanted["now"])
+            with transaction.atomic() if helped else nullcontext():
+                self._take(code, given, wanted)
+                if helped:
+                    self._cover(made[0], given, told, keep=keep, now=wanted["now"])
         except Trip.DoesNotExist:
             raise Http404 from None
         return Response(told, status=201)
+
+    def _take(self, code: str, given: dict[str, Any], wanted: dict[str, Any]) -> None:
+        try:
+            pledges.join(code=codes.clean(code), stop=given["stop"], **wanted)
+        except TripFull:
+            if not given["wait"]:
+                raise
+            waiting.wait_at(code=codes.clean(code), stop=given["stop"], **wanted)
+
+    def _cover(
+        self, pledge: Pledge, given: dict[str, Any], told: dict[str, Any], *, keep: Keep, now: datetime
+    ) -> None:
+        if pledge.state == PledgeState.DRAFT:
+            told["paid_by"] = cover(pledge, given, now)
+        if row := keep(201, told):
+            row.save(force_insert=True)
 
 
 def _made(pledge: Pledge) -> dict[str, Any]:
@@ -184,8 +311,9 @@ def _made(pledge: Pledge) -> dict[str, Any]:
         "state": pledge.state,
         "seats": pledge.seats,
         "amount": {"minor": pledge.amount.minor, "currency": pledge.currency},
+        "paid_by": parts_out(parts_paid(None, pledge.charge)),
         "reserved_until": pledge.reserved_until.isoformat(),
-        "checkout_url": pledges.pay_link(pledge),
+        "checkout_url": _checkout_url(pledge),
         "consent_text": pledge.consent_text,
     }
 
@@ -200,6 +328,7 @@ class Pledges(APIView):
         """Latest first, in pages of 20 with `next`."""
         rows = (
             Pledge.objects.visible_to(request.user)
+            .filter(enlarges=None)
             .select_related("trip", "stop")
             .order_by("-created_at", "-id")
         )
@@ -231,12 +360,41 @@ class Withdraw(APIView):
         form = LeaveIn(data=request.data)
         form.is_valid(raise_exception=True)
         pledge = _own(request, code)
-        shown = form.validated_data.get("refund_minor")
+        shown = form.validated_data.get("agreed")
         pledges.withdraw(
             pledge_id=pledge.id,
             by=User.asking(request),
             now=clock.now(),
             agreed=None if shown is None else Money(shown, pledge.currency),
+        )
+        return Response(PledgeDetail(_own(request, code)).data)
+
+
+class Seats(APIView):
+    """The seats of a pledge."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(request=SeatsIn, responses={200: PledgeDetail}, operation_id="pledge_seats")
+    @repeatable
+    def post(self, request: Request, code: str) -> Response:
+        """Names, needs, fewer seats, more seats. Added to a paid ride they are in `added`, with where to pay for them."""
+        form = SeatsIn(data=request.data)
+        form.is_valid(raise_exception=True)
+        given, pledge, now = form.validated_data, _own(request, code), clock.now()
+        words = leaving.words_for_more(pledge, len(given["passengers"]), now)
+        agreed = given.get("agreed")
+        pledges.change_seats(
+            pledge_id=pledge.id,
+            passengers=[
+                Passenger(each["name"], tuple(each["needs"]), each["id"]) for each in given["passengers"]
+            ],
+            by=User.asking(request),
+            now=now,
+            consent_text=words.text,
+            consent_version=words.version,
+            consented=given["consent"],
+            agreed=None if agreed is None else Money(agreed, pledge.currency),
         )
         return Response(PledgeDetail(_own(request, code)).data)
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from trips.api import events, pledges, trips
+from trips.api import credit, events, pledges, trips
 
 urlpatterns = [
     # finding and proposing
@@ -12,7 +12,9 @@ urlpatterns = [
     path("trips/<str:code>", trips.OneTrip.as_view(), name="api-trip"),
     # riding
     path("trips/<str:code>/pledges", pledges.TripPledges.as_view(), name="api-trip-pledges"),
+    path("credit", credit.Credit.as_view(), name="api-credit"),
     path("pledges", pledges.Pledges.as_view(), name="api-pledges"),
     path("pledges/<str:code>", pledges.OnePledge.as_view(), name="api-pledge"),
+    path("pledges/<str:code>/seats", pledges.Seats.as_view(), name="api-pledge-seats"),
     path("pledges/<str:code>/withdraw", pledges.Withdraw.as_view(), name="api-pledge-withdraw"),
 ]

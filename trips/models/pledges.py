@@ -215,6 +215,11 @@ class Pledge(Row):
         """It takes up seats."""
         return self.state in OCCUPYING
 
+    @property
+    def boards(self) -> bool:
+        """Its seats are certain: paid, or being paid."""
+        return self.state in {PledgeState.PAID, PledgeState.CAPTURING}
+
 
 class SeatQuerySet(models.QuerySet["Seat"]):
     """Seats, by who may see them."""

@@ -12,8 +12,8 @@ from payments.actions.payments import left_to_refund
 from payments.queries import paid_by_payer
 from rally.money import Money
 from trips.models import FreedSeat, Pledge
-from trips.queries import terms
-from trips.queries.terms import Ladder
+from trips.queries import fares, terms
+from trips.queries.terms import Ladder, Terms
 from trips.states import OCCUPYING, PledgeState
 
 _FULL = 100
@@ -104,6 +104,15 @@ def giving_up(pledge: Pledge, seats: int, now: datetime) -> Leaving:
         if gone:
             going.append((each, gone))
     return _look(going, pledge, now)
+
+
+def words_for_more(pledge: Pledge, seats: int, now: datetime) -> Terms:
+    """What the rider agrees to who wants so many seats in all: added to a paid ride they cost what a seat costs now."""
+    if pledge.state != PledgeState.PAID:
+        return terms.terms(pledge.trip, pledge.fare, now)
+    have = sum(part.seats for part in ride(pledge) if part.state == PledgeState.PAID)
+    pledge.stop.trip = pledge.trip
+    return terms.terms(pledge.trip, fares.to_agree(pledge.stop, max(1, seats - have)), now)
 
 
 def _look(going: Sequence[tuple[Pledge, int]], pledge: Pledge, now: datetime) -> Leaving:

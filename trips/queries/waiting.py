@@ -31,12 +31,8 @@ def offer_ends_by(trip: Trip) -> datetime | None:
 
 
 def words_to_agree(pledge: Pledge, now: datetime) -> Terms | None:
-    """The words of this moment for seats offered from the list, if they are not those agreed to when joining it."""
-    if (
-        pledge.state != PledgeState.DRAFT
-        or pledge.offered_at is None
-        or pledge.consented_at >= pledge.offered_at
-    ):
+    """The words of this moment for seats offered from the list, if they are not those agreed to so far."""
+    if pledge.state != PledgeState.DRAFT or pledge.offered_at is None:
         return None
     told = terms.terms(pledge.trip, pledge.price, now)
     return None if told.text == pledge.consent_text else told

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -20,8 +18,7 @@ from rally.money import Money
 from trips.actions import pledges
 from trips.forms.riding import HandOverForm, PassengerForms
 from trips.models import Pledge, Seat, Trip
-from trips.queries import fares, leaving, riding, terms
-from trips.queries.terms import Terms
+from trips.queries import fares, leaving, riding
 from trips.states import PledgeState
 from trips.views.limits import too_often
 from trips.views.looking import SeeOther, own, pay_url, pledge_facts, print_of
@@ -79,7 +76,7 @@ def change_seats(request: HttpRequest, code: str) -> HttpResponse:
         return _change_page(request, found, people.again(without=int(do[7:])))
     if not people.is_valid():
         return _change_page(request, found, people, status=422)
-    words = _words(found, len(people.forms) - len(seats), clock.now())
+    words = leaving.words_for_more(found, len(people.forms), clock.now())
     try:
         changed = pledges.change_seats(
             pledge_id=found.id,
@@ -106,14 +103,6 @@ def _changed_together(found: Pledge) -> list[Pledge]:
     return [part for part in leaving.ride(found) if part.state == PledgeState.PAID]
 
 
-def _words(found: Pledge, more: int, now: datetime) -> Terms:
-    """What more seats mean: added to a paid ride they cost what a seat costs today."""
-    if found.state == PledgeState.PAID:
-        found.stop.trip = found.trip
-        return terms.terms(found.trip, fares.to_agree(found.stop, max(1, more)), now)
-    return terms.terms(found.trip, found.fare, now)
-
-
 def _change_page(
     request: HttpRequest, found: Pledge, people: PassengerForms, *, refused: str = "", status: int = 200
 ) -> HttpResponse:
@@ -121,7 +110,7 @@ def _change_page(
     parts = _changed_together(found)
     count, before = len(people.forms), sum(part.seats for part in parts)
     more, fewer = max(0, count - before), max(0, before - count)
-    words = _words(found, more, now)
+    words = leaving.words_for_more(found, count, now)
     paid = found.state == PledgeState.PAID
     zero = Money.zero(found.currency)
     found.stop.trip = found.trip

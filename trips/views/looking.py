@@ -14,8 +14,8 @@ from django.utils.http import urlencode
 from rally import codes
 from rally.models import User
 from rally.money import Money
-from trips.models import Pledge
-from trips.queries import leaving, links, riding, waiting
+from trips.models import Pledge, Seat
+from trips.queries import covering, leaving, links, riding, waiting
 from trips.queries.terms import Terms
 from trips.states import OCCUPYING, PledgeState, TripState
 
@@ -71,11 +71,12 @@ def pledge_facts(found: Pledge, now: datetime) -> dict[str, Any]:
         "payment": found.payment,
         "parts": parts,
         "added": [part for part in parts if part.id != found.id],
-        "seats": [seat for part in parts for seat in _seats(part)],
+        "seats": [_of(seat, part) for part in parts for seat in part.passengers.all()],
         "count": sum(part.seats for part in parts),
         "charge": sum((part.charge for part in parts), Money.zero(found.currency)),
         "captured": _sum_of(parts, "captured_minor", found.currency),
         "refunded": _sum_of(parts, "refunded_minor", found.currency),
+        "covered": covering.covered(found),
         "live": live,
         "owes": found.state in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE, PledgeState.DRAFT}
         and before,
@@ -91,14 +92,10 @@ def pledge_facts(found: Pledge, now: datetime) -> dict[str, Any]:
     }
 
 
-def _seats(part: Pledge) -> list[Any]:
-    """With where each stands: an added seat may still wait for its money."""
-    seats = list(part.passengers.all())
-    for seat in seats:
-        seat.pledge = part
-        seat.boards = part.state in {PledgeState.PAID, PledgeState.CAPTURING}
-        seat.waits = part.state == PledgeState.DRAFT
-    return seats
+def _of(seat: Seat, part: Pledge) -> Seat:
+    """With the pledge that pays for it: an added seat may still wait for its money."""
+    seat.pledge = part
+    return seat
 
 
 def _sum_of(parts: list[Pledge], name: str, currency: str) -> Money:

@@ -180,7 +180,7 @@ def test_mine(van: Trip, ana: User, max_: User, now: datetime, django_assert_num
 def test_withdraw(van: Trip, ana: User, now: datetime) -> None:
     pledge = make.backed(van, ana, now=now)
 
-    first = program(ana).post(f"/api/v1/pledges/{pledge.code}/withdraw", {"refund_minor": 0})
+    first = program(ana).post(f"/api/v1/pledges/{pledge.code}/withdraw", {"agreed": 0})
     second = program(ana).post(f"/api/v1/pledges/{pledge.code}/withdraw", {})
 
     assert (first.status_code, second.status_code) == (200, 200)
@@ -209,7 +209,7 @@ def test_the_words_are_those_of_the_trip_that_was_claimed(
     van: Trip, ana: User, ben: User, now: datetime
 ) -> None:
     first = join(program(ana), van).json()["consent_text"]
-    Trip.objects.filter(id=van.id).update(state="confirmed", decided_at=now)
+    Trip.objects.filter(id=van.id).update(state="confirmed", decided_at=now, seats_supplied=14)
     second = join(program(ben), van).json()["consent_text"]
 
     assert "charges nothing today" in first

@@ -1,0 +1,103 @@
+"""When a run cannot be driven: given up before it leaves, or one way that was not driven."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from operators import notices, permissions
+from operators.actions.companies import one_line
+from operators.actions.runs import note
+from operators.errors import RunNotChangeable
+from operators.locks import locked_run
+from operators.models import Run
+from operators.states import RUN, Leg, RunState
+from rally import journal
+from rally.models import StateChange, User
+from rally.money import Money
+from trips.actions import failures, trips
+from trips.locks import locked_trip
+from trips.states import TripState
+
+#: One of two ways is half of the run.
+_ONE_WAY = 50
+_DRIVEN = (
+    RunState.OUTBOUND,
+    RunState.AT_EVENT,
+    RunState.RETURNING,
+    RunState.COMPLETED,
+    RunState.FAILED,
+    RunState.REPLACED,
+)
+
+
+@transaction.atomic
+def give_up(*, run_id: Any, why: str, now: datetime, by: User) -> Run:
+    """The company cannot drive a trip that is certain, and the bus has not left: another one is looked for.
+
+    The riders stay, keep their price, and are told. If nobody takes it over, staff call the trip off
+    (`trips.actions.trips.cancel`, `sorry=True`). Owners, dispatchers and staff. Twice is once. Raises `NotAllowed`,
+    `RunNotChangeable` before the trip is certain (then `runs.withdraw`) and once the bus has left, `BadInput` without a
+    reason.
+    """
+    trip = locked_trip(Run.objects.values_list("trip_id", flat=True).get(id=run_id))
+    run = locked_run(run_id)
+    _check(by, run)
+
+    if run.state == RunState.REPLACED:
+        return run
+    waits = run.state in {RunState.CONFIRMED, RunState.BOARDING}
+    if not waits or trip.state != TripState.CONFIRMED:
+        raise RunNotChangeable(why=_("only a run that is certain and has not left can be given up"))
+    reason = one_line(why, most=200, what="why", least=3)
+
+    run.legs_percent = 0
+    journal.move(run, RUN, RunState.REPLACED, now=now, by=by, why=reason, also=("legs_percent",))
+    trips.lose_bus(trip_id=trip.id, now=now, by=by)
+
+    notices.driver_relieved(run, run.person, now)
+    return run
+
+
+@transaction.atomic
+def leg_failed(
+    *, run_id: Any, leg: str, percent: int | None = None, why: str = "", now: datetime, by: User
+) -> Money:
+    """One way of this run was not driven: its pay shrinks by that way and every rider gets a share back, at once.
+
+    Answers what goes back to the riders in all. Owners, dispatchers and staff may say so; only staff may set another
+    share than the usual one. The same way twice lowers the pay once; a higher share gives riders the difference. Raises
+    `NotAllowed`, `RunNotChangeable` for a run that never left, `BadInput` for a way or share that is none.
+    """
+    trip = locked_trip(Run.objects.values_list("trip_id", flat=True).get(id=run_id))
+    run = locked_run(run_id)
+    _check(by, run)
+    if percent is not None:
+        permissions.check_is_staff(by)
+
+    if run.state not in _DRIVEN or run.started_at is None:
+        raise RunNotChangeable(why=_("this bus never left"))
+    back = failures.refund_leg(trip_id=trip.id, leg=leg, percent=percent, now=now, by=None)
+    word = f"not driven: {Leg(leg).value}"
+    known = StateChange.objects.filter(noun=RUN.noun, subject=run.id, why__startswith=word).exists()
+    if not known:
+        run.legs_percent = max(0, run.legs_percent - _ONE_WAY)
+        run.save(update_fields=["legs_percent"])
+    reason = one_line(why, most=120, what="why", least=0)
+    note(run, why=f"{word}; {back} back to riders{'; ' if reason else ''}{reason}", now=now, by=by)
+    return back
+
+
+def failed_legs(run: Run) -> list[str]:
+    """The ways of this run that were not driven."""
+    words = StateChange.objects.filter(noun=RUN.noun, subject=run.id, why__startswith="not driven: ")
+    found = {why.removeprefix("not driven: ").split(";")[0] for why in words.values_list("why", flat=True)}
+    return sorted(found)
+
+
+def _check(by: User, run: Run) -> None:
+    if not by.is_staff:
+        permissions.check_can_dispatch(by, run.operator)

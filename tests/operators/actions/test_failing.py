@@ -1,0 +1,208 @@
+"""Runs that fail: given up before they leave, replaced by another company, a way that was not driven."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from operators.actions import driving, failing, runs
+from operators.errors import RunNotChangeable
+from operators.models import Run
+from operators.states import RunState
+from payments.models import Refund
+from payments.queries import check_ledger, credit_of
+from rally.errors import BadInput, NotAllowed
+from rally.models import Notice, User
+from rally.money import Money
+from tests.factories import pledges as make
+from tests.factories.operators import Company, ready
+from tests.factories.trips import proposed
+from trips.actions import failures, pledges, trips
+from trips.errors import NotChangeable, PledgesClosed
+from trips.models import Pledge, Trip
+from trips.permissions import NotTheStaff
+from trips.states import VehicleClass
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _books() -> Iterator[None]:
+    """Whatever happened, the books are in order."""
+    yield
+    assert check_ledger() == {}
+
+
+@pytest.fixture
+def at(now: datetime) -> Any:
+    """The wall clock stands still until it is moved."""
+    with time_machine.travel(now, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def going(at: Any, now: datetime) -> tuple[Company, Run, list[Pledge]]:
+    """A run of a certain trip, with riders who have paid for five and four seats."""
+    trip = proposed(vehicle_class=VehicleClass.VAN, now=now)
+    riders = [make.backed(trip, seats=5, now=now), make.backed(trip, seats=4, now=now)]
+    crew = ready()
+    run = crew.commits(trip, now=now)
+    assert fresh(trip).state == "confirmed"
+    assert fresh(run).state == RunState.CONFIRMED
+    return crew, fresh(run), [fresh(each) for each in riders]
+
+
+def fresh(row: Any) -> Any:
+    """The row as it now is."""
+    return type(row).objects.get(pk=row.pk)
+
+
+def left(crew: Company, run: Run, at: Any) -> datetime:
+    """The bus has left its first stop."""
+    then = fresh(run.trip).departs_at
+    at.move_to(then)
+    driving.start(run_id=run.id, now=then, by=crew.owner)
+    return then
+
+
+def back_to(pledge: Pledge) -> int:
+    """What the rider of this pledge got back, in cents."""
+    return int(fresh(pledge.payment).refunded_minor)
+
+
+# --- given up
+
+
+def test_given_up_and_taken_over(
+    going: tuple[Company, Run, list[Pledge]], at: Any, now: datetime, max_: User
+) -> None:
+    crew, run, riders = going
+    with pytest.raises(NotAllowed):
+        failing.give_up(run_id=run.id, why="engine", now=now, by=max_)
+    with pytest.raises(BadInput):
+        failing.give_up(run_id=run.id, why=" ", now=now, by=crew.owner)
+
+    failing.give_up(run_id=run.id, why="The engine is broken.", now=now, by=crew.owner)
+    failing.give_up(run_id=run.id, why="The engine is broken.", now=now, by=crew.owner)
+
+    trip: Trip = fresh(run.trip)
+    assert (fresh(run).state, fresh(run).legs_percent) == (RunState.REPLACED, 0)
+    assert (trip.state, trip.has_bus) == ("confirmed", False)
+    assert Notice.objects.filter(kind="trips.bus_lost").count() == 2
+    with pytest.raises(PledgesClosed):
+        make.draft(trip, now=now)
+
+    other = ready()
+    mended = other.commits(trip, now=now)
+    assert (mended.state, fresh(trip).operator_name) == (RunState.CONFIRMED, other.operator.name)
+    assert [fresh(each).state for each in riders] == ["paid", "paid"]
+    assert Refund.objects.count() == 0
+    assert Notice.objects.filter(kind="trips.run_changed").count() == 2
+
+
+def test_given_up_and_called_off_with_a_word_of_regret(
+    going: tuple[Company, Run, list[Pledge]], now: datetime, sam: User
+) -> None:
+    _crew, run, riders = going
+    failing.give_up(run_id=run.id, why="No driver.", now=now, by=sam)
+
+    trips.cancel(trip_id=run.trip_id, now=now, by=sam, why="bus_failed", sorry=True)
+
+    assert [back_to(each) for each in riders] == [each.charge.minor for each in riders]
+    assert [credit_of(each.rider) for each in riders] == [Money(5000, "USD"), Money(4000, "USD")]
+
+
+def test_what_is_not_certain_is_withdrawn_and_what_has_left_is_not_given_up(
+    going: tuple[Company, Run, list[Pledge]], at: Any, now: datetime
+) -> None:
+    crew, run, _riders = going
+    early = ready().commits(proposed(vehicle_class=VehicleClass.VAN, now=now), now=now)
+    with pytest.raises(RunNotChangeable):
+        failing.give_up(run_id=early.id, why="No driver.", now=now, by=runs_owner(early))
+    with pytest.raises(RunNotChangeable):
+        runs.withdraw(run_id=run.id, now=now, by=crew.owner)
+    then = left(crew, run, at)
+    with pytest.raises(RunNotChangeable):
+        failing.give_up(run_id=run.id, why="No driver.", now=then, by=crew.owner)
+    with pytest.raises(NotChangeable):
+        trips.lose_bus(trip_id=run.trip_id, now=then, by=None)
+
+
+def runs_owner(run: Run) -> User:
+    """Whoever may speak for the company of this run."""
+    owner: User = run.operator.members.get(role="owner").user
+    return owner
+
+
+# --- one way
+
+
+def test_a_way_that_was_not_driven(
+    going: tuple[Company, Run, list[Pledge]], at: Any, now: datetime, max_: User, sam: User
+) -> None:
+    crew, run, riders = going
+    with pytest.raises(RunNotChangeable):
+        failing.leg_failed(run_id=run.id, leg="return", now=now, by=crew.owner)
+    then = left(crew, run, at)
+    with pytest.raises(NotAllowed):
+        failing.leg_failed(run_id=run.id, leg="return", now=then, by=max_)
+    with pytest.raises(NotAllowed):
+        failing.leg_failed(run_id=run.id, leg="return", percent=100, now=then, by=crew.owner)
+    with pytest.raises(BadInput):
+        failing.leg_failed(run_id=run.id, leg="sideways", now=then, by=crew.owner)
+
+    back = failing.leg_failed(run_id=run.id, leg="return", why="snow", now=then, by=crew.owner)
+    again = failing.leg_failed(run_id=run.id, leg="return", now=then, by=crew.owner)
+
+    halves = [each.charge.minor - each.charge.minor // 2 for each in riders]
+    assert [back_to(each) for each in riders] == halves
+    assert (back.minor, again.minor) == (sum(halves), 0)
+    assert fresh(run).legs_percent == 50
+    assert failing.failed_legs(run) == ["return"]
+    assert Notice.objects.filter(kind="trips.leg_failed").count() == 2
+    assert {each.reason for each in Refund.objects.all()} == {"leg:return"}
+
+    failing.leg_failed(run_id=run.id, leg="return", percent=100, now=then, by=sam)
+    assert [back_to(each) for each in riders] == [each.charge.minor for each in riders]
+    assert fresh(run).legs_percent == 50
+    failing.leg_failed(run_id=run.id, leg="outbound", now=then, by=sam)
+    assert fresh(run).legs_percent == 0
+
+
+def test_refund_of_a_way_by_staff_alone(
+    going: tuple[Company, Run, list[Pledge]], at: Any, now: datetime, ana: User, sam: User
+) -> None:
+    _crew, run, riders = going
+    give = {"trip_id": run.trip_id, "leg": "outbound", "now": now}
+    with pytest.raises(NotTheStaff):
+        failures.refund_leg(**give, by=ana)
+    for share in (0, 101):
+        with pytest.raises(BadInput):
+            failures.refund_leg(**give, percent=share, by=sam)
+    other = proposed(now=now)
+    with pytest.raises(NotChangeable):
+        failures.refund_leg(trip_id=other.id, leg="return", now=now, by=sam)
+
+    failures.refund_leg(**give, percent=25, by=sam)
+    failures.refund_leg(trip_id=run.trip_id, leg="return", percent=25, now=now, by=sam)
+
+    # The second way is a share of the whole price too, not of what was left after the first.
+    quarters = [each.charge.minor - each.charge.minor * 75 // 100 for each in riders]
+    assert [back_to(each) for each in riders] == [2 * each for each in quarters]
+    left_over = pledges.leaving(Pledge.objects.get(id=riders[0].id), now)
+    assert left_over.paid == riders[0].charge - Money(2 * quarters[0], "USD")
+
+
+def test_whoever_does_not_come_gets_nothing_back(going: tuple[Company, Run, list[Pledge]], at: Any) -> None:
+    crew, run, riders = going
+    then = left(crew, run, at)
+    driving.arrive(run_id=run.id, now=then + timedelta(hours=3), by=crew.owner)
+    driving.head_back(run_id=run.id, now=then + timedelta(hours=9), by=crew.owner)
+    driving.complete(run_id=run.id, now=then + timedelta(hours=12), by=crew.owner)
+
+    assert [fresh(each).state for each in riders] == ["paid", "paid"]
+    assert Refund.objects.count() == 0

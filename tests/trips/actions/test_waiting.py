@@ -1,0 +1,303 @@
+"""The waiting list: who stands where, who is offered seats that became free, what happens to an offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from payments.queries import check_ledger
+from rally import rules
+from rally.errors import BadInput
+from rally.models import Notice, User
+from tests.factories import pledges as make
+from tests.factories.people import person
+from tests.factories.trips import proposed
+from tests.trips.actions.test_pledges import as_they_are, at_once, change, fresh
+from trips import tasks
+from trips.actions import pledges, trips, waiting
+from trips.actions.pledges import Passenger
+from trips.errors import (
+    AlreadyPledged,
+    ConsentMissing,
+    NotChangeable,
+    PledgesClosed,
+    SeatsThere,
+    TooManySeats,
+    TripFull,
+)
+from trips.models import Pledge, Trip
+from trips.models.pledges import Instrument
+from trips.permissions import NotYours
+from trips.queries import waiting as line
+from trips.states import VehicleClass
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _books() -> Iterator[None]:
+    """Whatever happened, the books are in order."""
+    yield
+    assert check_ledger() == {}
+
+
+@pytest.fixture
+def at(now: datetime) -> Any:
+    """The wall clock stands still until it is moved."""
+    with time_machine.travel(now, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def full(at: Any, now: datetime) -> tuple[Trip, list[Pledge]]:
+    """A van of 14 whose seats two riders have taken by card: ten and four."""
+    trip = proposed(vehicle_class=VehicleClass.VAN, now=now)
+    return trip, [make.backed(trip, seats=10, now=now), make.backed(trip, seats=4, now=now)]
+
+
+def queue(trip: Trip, rider: User | None = None, *, seats: int = 1, now: datetime, **more: Any) -> Pledge:
+    """Somebody waits."""
+    wanted = {
+        "trip_id": trip.id,
+        "rider": rider or person(f"patient{User.objects.count()}"),
+        "stop": trip.stops.get(position=1),
+        "passengers": [Passenger(f"Patient {n}") for n in range(1, seats + 1)],
+        "consented": True,
+        "now": now,
+    }
+    return waiting.wait(**{**wanted, **more})
+
+
+def test_waiting_takes_no_seat_and_no_card(full: tuple[Trip, list[Pledge]], now: datetime, ana: User) -> None:
+    trip, _in = full
+    first, second = queue(trip, ana, seats=2, now=now), queue(trip, now=now + timedelta(minutes=1))
+
+    assert (first.state, first.seats, first.payment_id, first.passengers.count()) == ("waiting", 2, None, 2)
+    assert first.consent_text
+    assert fresh(trip).seats_taken == 14
+    assert [line.place(each) for each in (first, second)] == [1, 2]
+    assert Notice.objects.filter(kind="trips.waiting").count() == 2
+    with pytest.raises(AlreadyPledged):
+        queue(trip, ana, now=now)
+    with pytest.raises(AlreadyPledged):
+        make.draft(trip, ana, now=now)
+    with pytest.raises(NotChangeable):
+        change(first, as_they_are(first)[:1], now)
+
+
+def test_who_may_wait(full: tuple[Trip, list[Pledge]], at: Any, now: datetime) -> None:
+    trip, (ten, _four) = full
+    other = proposed(now=now)
+    with pytest.raises(SeatsThere):
+        queue(other, now=now)
+    with pytest.raises(BadInput):
+        queue(trip, stop=other.stops.get(position=1), now=now)
+    with pytest.raises(ConsentMissing):
+        queue(trip, consented=False, now=now)
+    with pytest.raises(TooManySeats):
+        queue(trip, seats=11, now=now)
+    with pytest.raises(AlreadyPledged):
+        queue(trip, ten.rider, now=now)
+    with pytest.raises(PledgesClosed):
+        queue(trip, now=trip.decides_at)
+    with pytest.raises(BadInput):
+        waiting.wait_at(code=trip.code, stop=9, rider=ten.rider, passengers=[], consented=True, now=now)
+    assert queue(trip, seats=2, consent_text="Mine.", consent_version="x", now=now).consent_text == "Mine."
+
+
+def test_leaving_the_list(full: tuple[Trip, list[Pledge]], now: datetime, ana: User, ben: User) -> None:
+    trip, _in = full
+    first, second = queue(trip, ana, now=now), queue(trip, ben, now=now + timedelta(minutes=1))
+
+    with pytest.raises(NotYours):
+        pledges.withdraw(pledge_id=first.id, by=ben, now=now)
+    pledges.withdraw(pledge_id=first.id, by=ana, now=now)
+    pledges.withdraw(pledge_id=first.id, by=ana, now=now)
+
+    assert (fresh(first).state, fresh(first).ended_at) == ("withdrawn", now)
+    assert (line.place(fresh(first)), line.place(second)) == (0, 1)
+    assert queue(trip, ana, now=now).state == "waiting"
+
+
+def test_freed_seats_go_to_the_next_whom_they_fit(full: tuple[Trip, list[Pledge]], now: datetime) -> None:
+    trip, (_ten, four) = full
+    five = queue(trip, seats=5, now=now)
+    three = queue(trip, seats=3, now=now + timedelta(minutes=1))
+    one = queue(trip, seats=1, now=now + timedelta(minutes=2))
+    two = queue(trip, seats=2, now=now + timedelta(minutes=3))
+
+    pledges.withdraw(pledge_id=four.id, by=four.rider, now=now)
+
+    assert [fresh(each).state for each in (five, three, one, two)] == ["waiting", "draft", "draft", "waiting"]
+    offered = fresh(three)
+    assert (offered.offered_at, offered.reserved_until) == (now, now + timedelta(hours=5))
+    assert fresh(trip).seats_taken == 14
+    assert Notice.objects.filter(kind="trips.seats_offered").count() == 2
+    assert waiting.offer(trip_id=trip.id, now=now) == []
+
+    paid = make.pay(offered, now=now + timedelta(hours=4))
+    assert paid.state == "backed"
+
+
+def test_an_offer_that_is_not_taken_goes_on(full: tuple[Trip, list[Pledge]], at: Any, now: datetime) -> None:
+    trip, (_ten, four) = full
+    first, second = queue(trip, seats=4, now=now), queue(trip, seats=4, now=now + timedelta(minutes=1))
+    pledges.withdraw(pledge_id=four.id, by=four.rider, now=now)
+    assert fresh(first).state == "draft"
+
+    late = now + timedelta(hours=5)
+    at.move_to(late)
+    tasks.expire_drafts()
+
+    assert (fresh(first).state, fresh(second).state) == ("expired", "draft")
+    assert Notice.objects.get(kind="trips.offer_over").recipient == first.rider
+    with pytest.raises(NotChangeable):
+        pledges.open_payment(pledge_id=first.id, now=late)
+
+
+def test_who_is_at_the_checkout_at_the_end_of_an_offer_keeps_the_seat(
+    full: tuple[Trip, list[Pledge]], now: datetime
+) -> None:
+    trip, (_ten, four) = full
+    first = queue(trip, seats=4, now=now)
+    pledges.withdraw(pledge_id=four.id, by=four.rider, now=now)
+    late = now + timedelta(hours=4, minutes=50)
+
+    pledges.open_payment(pledge_id=first.id, now=late)
+
+    assert fresh(first).reserved_until == late + timedelta(minutes=31)
+
+
+def test_other_ways_in_which_seats_become_free(
+    full: tuple[Trip, list[Pledge]], at: Any, now: datetime
+) -> None:
+    trip, (ten, four) = full
+    first, second = queue(trip, now=now), queue(trip, seats=2, now=now + timedelta(minutes=1))
+    change(ten, as_they_are(ten)[:9], now)
+    assert fresh(first).state == "draft"
+    change(fresh(first), as_they_are(first), now)  # nothing changes
+
+    at.move_to(now + timedelta(hours=5))
+    tasks.expire_drafts()
+    assert fresh(second).state == "waiting"  # one seat is not two
+    pledges.withdraw(pledge_id=four.id, by=four.rider, now=now)
+    assert fresh(second).state == "draft"
+
+
+def test_a_larger_bus(at: Any, now: datetime) -> None:
+    trip = proposed(vehicle_class=VehicleClass.VAN, now=now)
+    make.backed(trip, seats=8, now=now)
+    make.bound(trip, seats=9, now=now)
+    make.backed(fresh(trip), seats=1, now=now)
+    assert (fresh(trip).state, fresh(trip).seats_left) == ("confirmed", 0)
+    first = queue(fresh(trip), seats=2, now=now)
+
+    trips.bind_bus(trip_id=trip.id, seats=14, operator_name="Larger Lines", now=now, by=None)
+
+    offered = fresh(first)
+    assert (offered.state, offered.instrument) == ("draft", Instrument.CHARGE)
+
+
+def test_offers_end_with_the_time_there_is(full: tuple[Trip, list[Pledge]], at: Any, now: datetime) -> None:
+    trip, (_ten, four) = full
+    first = queue(trip, now=now)
+    ends = line.offer_ends_by(trip)
+    assert ends is not None
+    assert ends > trip.decides_at
+
+    pledges.withdraw(pledge_id=four.id, by=four.rider, now=now)
+    Pledge.objects.filter(id=first.id).update(state="waiting", offered_at=None)
+    assert [
+        each.reserved_until for each in waiting.offer(trip_id=trip.id, now=ends - timedelta(hours=1))
+    ] == [ends]
+    Pledge.objects.filter(id=first.id).update(state="waiting", offered_at=None)
+    assert waiting.offer(trip_id=trip.id, now=ends - timedelta(minutes=30)) == []
+    assert fresh(first).state == "waiting"
+    waiting.offer(trip_id=trip.id, now=ends)
+    assert fresh(first).state == "expired"
+
+
+def test_the_words_of_the_offer_are_agreed_to_anew_when_they_differ(at: Any, now: datetime) -> None:
+    trip = proposed(vehicle_class=VehicleClass.VAN, now=now)
+    nine = make.backed(trip, seats=9, now=now)
+    five = make.backed(trip, seats=5, now=now)
+    first = queue(trip, now=now)
+    assert first.instrument == Instrument.SAVED_CARD
+    make.bound(trip, seats=14, now=now)
+    assert (fresh(trip).state, fresh(nine).state) == ("confirmed", "paid")
+
+    pledges.withdraw(pledge_id=five.id, by=five.rider, now=now)
+
+    offered = Pledge.objects.select_related("trip__event__venue", "stop").get(id=first.id)
+    assert (offered.state, offered.instrument) == ("draft", Instrument.CHARGE)
+    words = line.words_to_agree(offered, now)
+    assert words is not None
+    assert "charged now" in words.text
+    with pytest.raises(ConsentMissing):
+        pledges.open_payment(pledge_id=first.id, now=now)
+    with pytest.raises(ConsentMissing):
+        waiting.agree(pledge_id=first.id, shown="something else", now=now)
+    with pytest.raises(NotChangeable):
+        waiting.agree(pledge_id=nine.id, shown=words.text, now=now)
+    waiting.agree(pledge_id=first.id, shown=words.text, now=now)
+    waiting.agree(pledge_id=first.id, shown=words.text, now=now)
+
+    agreed = fresh(first)
+    assert (agreed.consent_text, agreed.consented_at) == (words.text, now)
+    assert make.pay(agreed, now=now).state == "paid"
+
+
+@pytest.mark.parametrize("how", ["cancelled", "lapsed", "under_way"])
+def test_the_list_ends_with_the_trip(at: Any, now: datetime, how: str) -> None:
+    trip = proposed(vehicle_class=VehicleClass.VAN, now=now)
+    make.backed(trip, seats=10, now=now)
+    make.backed(trip, seats=4, now=now)
+    first = queue(trip, now=now)
+    if how == "cancelled":
+        trips.cancel(trip_id=trip.id, now=now, by=None)
+    elif how == "lapsed":
+        at.move_to(trip.decides_at)
+        tasks.settle_due()
+        assert fresh(trip).state == "lapsed"
+    else:
+        make.bound(trip, seats=14, now=now)
+        trips.set_off(trip_id=trip.id, now=now, by=None)
+    tasks.settle_due()
+
+    assert fresh(first).state == "expired"
+    assert Notice.objects.get(kind="trips.waiting_ended").recipient == first.rider
+
+
+@pytest.mark.race
+def test_an_offer_and_a_new_joiner(full: tuple[Trip, list[Pledge]], now: datetime) -> None:
+    trip, (_ten, four) = full
+    first = queue(trip, seats=4, now=now)
+    Pledge.objects.filter(id=four.id).update(state="released")
+    joiners = [person(f"quick{n}") for n in range(4)]
+
+    answers = at_once(
+        lambda: waiting.offer(trip_id=trip.id, now=now),
+        *[lambda rider=rider: make.draft(trip, rider, seats=4, now=now) for rider in joiners],
+        lambda: waiting.offer(trip_id=trip.id, now=now),
+    )
+
+    seated = [answer for answer in answers[1:-1] if isinstance(answer, Pledge)]
+    refused = [answer for answer in answers[1:-1] if isinstance(answer, TripFull)]
+    offered = fresh(first).state == "draft"
+    assert len(seated) + offered == 1
+    assert len(seated) + len(refused) == 4
+    assert fresh(trip).seats_taken == 14
+
+
+def test_the_numbers_are_rules(full: tuple[Trip, list[Pledge]], now: datetime) -> None:
+    trip, (_ten, four) = full
+    rules.change("waiting_offer_hours", 2, now=now, by=None)
+    first = queue(trip, now=now)
+
+    pledges.withdraw(pledge_id=four.id, by=four.rider, now=now)
+
+    assert fresh(first).reserved_until == now + timedelta(hours=2)
