@@ -9,7 +9,7 @@ from typing import Any
 
 from celery import shared_task
 
-from operators.actions import overdue, papers, pay, runs
+from operators.actions import overdue, papers, pay, runs, thanks
 from operators.queries import due
 from operators.queries.companies import companies_to_warn
 from rally import clock
@@ -21,6 +21,12 @@ logger = logging.getLogger(__name__)
 def book_pay(run_id: str) -> None:
     """Book what a completed run earned, now."""
     pay.book(run_id=run_id, now=clock.now())
+
+
+@shared_task(name="operators.thank")
+def thank(trip_id: str) -> None:
+    """Give captain and friends what is due for a completed trip, now."""
+    thanks.thank(trip_id=trip_id, now=clock.now())
 
 
 @shared_task(name="operators.sweep_runs")
@@ -35,6 +41,7 @@ def sweep_runs() -> None:
         *(partial(runs.give_back, trip_id=each, now=now) for each in due.trips_over_with_a_run()),
         *(partial(pay.book, run_id=each, now=now) for each in due.runs_to_book()),
         *(partial(pay.close, run_id=each, now=now) for each in due.runs_to_close()),
+        *(partial(thanks.thank, trip_id=each, now=now) for each in due.trips_to_thank_for()),
         *(partial(overdue.ask, run_id=each, now=now) for each in due.runs_overdue(now)),
         *(partial(papers.warn, operator_id=each, now=now) for each in companies_to_warn(now)),
     ]

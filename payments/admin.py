@@ -15,6 +15,7 @@ from payments.actions import earnings, operations, payments
 from payments.models import (
     Attempt,
     Checkout,
+    Contribution,
     InboxEvent,
     LedgerTransfer,
     Operation,
@@ -23,6 +24,7 @@ from payments.models import (
     Refund,
     TaxRate,
     Transfer,
+    Wallet,
 )
 from rally import clock
 from rally.models import User
@@ -71,6 +73,25 @@ class CheckoutsInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     readonly_fields = fields
 
 
+class ContributionsInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+    """What credit and a promotion pay of a payment."""
+
+    model = Contribution
+    extra = 0
+    fields = ("source", "state", "amount_minor", "percent", "aside_minor", "returned_minor")
+    readonly_fields = fields
+
+
+@admin.register(Wallet)
+class WalletAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    """What riders have to their credit."""
+
+    list_display = ("user", "balance", "currency")
+    list_select_related = ("user",)
+    search_fields = ("user__email",)
+    ordering = ("-balance_minor",)
+
+
 @admin.register(Payment)
 class PaymentAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """Payments and where they stand."""
@@ -79,7 +100,7 @@ class PaymentAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ("state", "provider")
     search_fields = ("reference", "group", "attempts__intent")
     ordering = ("-changed_at",)
-    inlines = (AttemptsInline, CheckoutsInline)
+    inlines = (ContributionsInline, AttemptsInline, CheckoutsInline)
 
 
 @admin.register(Operation)

@@ -13,7 +13,7 @@ from rally import clock
 from rally.errors import Refusal
 from rally.models import User
 from trips.actions import events, trips
-from trips.models import Event, Partner, Place, Stop, Trip, Venue
+from trips.models import Event, Friend, Partner, Place, Promotion, PromotionUse, Stop, Trip, Venue
 from trips.queries import moving
 
 
@@ -156,3 +156,67 @@ def _call_off(request: HttpRequest, chosen: QuerySet[Trip], *, sorry: bool) -> N
             messages.error(request, f"{trip}: {refusal.message}")
         else:
             messages.success(request, _("%(trip)s is called off; everybody is told.") % {"trip": trip})
+
+
+class Uses(admin.TabularInline):  # type: ignore[type-arg]
+    """Who used a code for which pledge, latest first."""
+
+    model = PromotionUse
+    extra = 0
+    can_delete = False
+    ordering = ("-used_at",)
+    fields = ("pledge", "rider", "saved_minor", "used_at", "given_back_at")
+    readonly_fields = fields
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never by hand."""
+        return False
+
+    has_add_permission = has_change_permission
+
+
+@admin.register(Promotion)
+class Promotions(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Promotion codes, how often each was used and may be. One that was used is ended, not deleted."""
+
+    list_display = (
+        "code",
+        "name",
+        "takes_off",
+        "uses",
+        "max_uses",
+        "valid_from",
+        "valid_until",
+        "event",
+        "partner",
+    )
+    list_filter = ("partner",)
+    list_select_related = ("event", "partner")
+    search_fields = ("code", "name")
+    autocomplete_fields = ("event", "partner")
+    readonly_fields = ("uses",)
+    inlines = (Uses,)
+
+    @admin.display(description=_("takes off"))
+    def takes_off(self, row: Promotion) -> str:
+        """A share or a sum."""
+        return f"{row.percent} %" if row.percent else str(row.amount)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """What riders were told a code is worth does not change under them."""
+        told = ("code", "percent", "amount_minor", "currency") if obj is not None and obj.uses else ()
+        return ("uses", *told)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only what nobody has used yet."""
+        return obj is None or not obj.used_for.exists()
+
+
+@admin.register(Friend)
+class Friends(LookOnly):
+    """Who was brought by whom, and what came of it."""
+
+    list_display = ("friend", "inviter", "outcome", "came_at", "ridden_at")
+    list_filter = ("outcome",)
+    list_select_related = ("friend", "inviter")
+    search_fields = ("friend__email", "inviter__email")

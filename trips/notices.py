@@ -8,11 +8,12 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
+from payments.queries import parts_for
 from rally import outbox
 from rally.models import User
 from rally.money import Money
 from rally.templatetags.look import local_day, local_time_zoned
-from trips.models import Pledge, Seat, Trip
+from trips.models import Friend, Pledge, Seat, Trip
 from trips.models.pledges import Instrument
 from trips.queries import links
 from trips.queries.leaving import Leaving
@@ -26,7 +27,7 @@ def day_of(trip: Trip) -> str:
 
 def pledged(pledge: Pledge, now: datetime) -> None:
     """Your card is in: what happens to your money now."""
-    _tell(pledge, "pledged", now, state=pledge.state)
+    _tell(pledge, "pledged", now, state=pledge.state, **_paid_by(pledge))
 
 
 def still_needed(pledge: Pledge, now: datetime) -> None:
@@ -47,6 +48,7 @@ def confirmed(pledge: Pledge, now: datetime) -> None:
         pledge,
         "confirmed",
         now,
+        **_paid_by(pledge),
         mending=mending,
         pay_url=links.pay_link(pledge) if mending else "",
         fell=pledge.price < pledge.fare,
@@ -249,6 +251,33 @@ def handed_over(pledge: Pledge, seat: Seat, *, giver: User, now: datetime) -> No
             giver=giver.short_name,
             url=_absolute(seat.get_absolute_url()),
         )
+
+
+def captain_rewarded(pledge: Pledge, amount: Money, now: datetime) -> None:
+    """You started it and it ran: your own seat comes back as credit."""
+    _tell(pledge, "captain_rewarded", now, credit=str(amount), credit_url=_absolute(reverse("trips:credit")))
+
+
+def friend_rode(row: Friend, reward: Money, now: datetime) -> None:
+    """To whoever brought a friend who has ridden, and to the friend. Neither is told the other's name."""
+    facts = {
+        "credit": str(reward),
+        "credit_url": _absolute(reverse("trips:credit")),
+        "home_url": _absolute(reverse("trips:home")),
+    }
+    about = f"friend:{row.friend_id}"
+    outbox.put(to=row.inviter, kind="trips.friend_rode", subject=about, facts=facts, now=now)
+    outbox.put(to=row.friend, kind="trips.first_ride", subject=about, facts=facts, now=now)
+
+
+def _paid_by(pledge: Pledge) -> dict[str, Any]:
+    """How the amount is paid: by card, and what a code and credit pay of it."""
+    parts = parts_for(pledge.payment, pledge.charge)
+    return {
+        "by_card": str(parts.by_card),
+        "by_code": str(parts.by_code) if parts.by_code else "",
+        "from_credit": str(parts.from_credit) if parts.from_credit else "",
+    }
 
 
 def _asking(pledge: Pledge) -> str:

@@ -1,14 +1,17 @@
-"""News from the money side that concerns pledges."""
+"""News from the money side that concerns pledges, and of new accounts."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.signals import user_signed_up
 from django.dispatch import receiver
+from django.http import HttpRequest
 
 from payments.queries.shortfalls import Shortfall
 from payments.signals import hold_ends_soon, payment_changed, shortfalls_asked
 from rally import clock
+from rally.models import User
 
 
 @receiver(payment_changed, dispatch_uid="trips.follow_payment")
@@ -33,3 +36,13 @@ def shortfalls(**_more: Any) -> list[Shortfall]:
     from trips.queries import shortfalls as found
 
     return found.shortfalls()
+
+
+@receiver(user_signed_up, dispatch_uid="trips.friend_signed_up")
+def friend_signed_up(request: HttpRequest, user: User, **_more: Any) -> None:
+    """Somebody made an account, perhaps after opening a friend's link."""
+    from trips.actions import invitations
+    from trips.queries.inviting import PARAMETER
+
+    if code := request.session.pop(PARAMETER, ""):
+        invitations.accept(code=code, friend=user, now=clock.now())

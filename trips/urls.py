@@ -5,6 +5,7 @@ from django.urls import path
 from trips.views import (
     captaining,
     changing,
+    credit,
     finding,
     joining,
     partnering,
@@ -32,6 +33,7 @@ urlpatterns = [
     path("t/<str:code>/pledge/", joining.make_pledge, name="make_pledge"),
     path("t/<str:code>/captain/", captaining.captain, name="captain"),
     path("rides/", riding.rides, name="rides"),
+    path("rides/credit/", credit.my_credit, name="credit"),
     path("p/<str:code>/", riding.pledge, name="pledge"),
     path("p/<str:code>/pay/", paying.pay, name="pay"),
     path("p/<str:code>/paid/", paying.paid, name="paid"),

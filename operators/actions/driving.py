@@ -137,6 +137,7 @@ def complete(*, run_id: Any, now: datetime, by: User) -> Run:
     trips.complete(trip_id=trip.id, now=now, by=by)
 
     later("operators.book_pay", run_id=run.id)
+    later("operators.thank", trip_id=trip.id)
     transaction.on_commit(lambda: signals.run_completed.send(sender=Run, run_id=run.id))
     return run
 

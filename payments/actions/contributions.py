@@ -19,6 +19,7 @@ from payments import locks
 from payments.actions import bearers, credit_ledger, journal
 from payments.models import Account, Contribution, Payment, Wallet
 from payments.queries.parts import Saving, parts_of
+from payments.queries.worth import saving_of
 from payments.states import ContributionState
 from rally import rules
 from rally.later import later
@@ -63,7 +64,7 @@ def fit(payment: Payment, *, whole: Money, may_grow: bool, now: datetime) -> int
         wallet = locks.free_wallet(payment.payer_id, payment.currency)
     parts = parts_of(
         whole,
-        saving=_saving(promotion) if promotion else None,
+        saving=saving_of(promotion) if promotion else None,
         credit=Money(_most_credit(credit, wallet), whole.currency),
         least_by_card=least,
     )
@@ -205,12 +206,6 @@ def _most_credit(row: Contribution | None, wallet: Wallet | None) -> int:
         return 0
     return (
         row.amount_minor if wallet is None else min(row.at_most_minor, row.aside_minor + wallet.balance_minor)
-    )
-
-
-def _saving(row: Contribution) -> Saving:
-    return (
-        Saving(percent=row.percent) if row.percent else Saving(amount=Money(row.at_most_minor, row.currency))
     )
 
 

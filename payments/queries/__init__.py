@@ -19,7 +19,7 @@ from payments.queries.invariants import (
 )
 from payments.queries.parts import Parts, Saving, parts_of
 from payments.queries.troubles import still_owed, stuck_operations, unread_events
-from payments.queries.worth import credit_of, paid_by_payer, parts_paid, worth, worths
+from payments.queries.worth import credit_of, paid_by_payer, parts_for, parts_paid, worth, worths
 
 __all__ = [
     "Parts",
@@ -46,6 +46,7 @@ __all__ = [
     "open_disputes",
     "outstanding",
     "paid_by_payer",
+    "parts_for",
     "parts_of",
     "parts_paid",
     "refund_pays_twice",

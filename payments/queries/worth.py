@@ -8,8 +8,9 @@ from uuid import UUID
 from django.db.models import F, Sum
 
 from payments.models import Account, Contribution, Payment, Wallet
-from payments.queries.parts import Parts
+from payments.queries.parts import Parts, Saving, parts_of
 from payments.states import ContributionState
+from rally import rules
 from rally.models import User
 from rally.money import Money
 
@@ -48,6 +49,33 @@ def parts_paid(payment: Payment | None, whole: Money | None = None) -> Parts:
         Money(amounts[str(source)], payment.currency) for source in (Account.PROMOTION, Account.RIDER_CREDIT)
     )
     return Parts(by_code=by_code, from_credit=from_credit, by_card=payment.amount - by_code - from_credit)
+
+
+def parts_for(payment: Payment | None, whole: Money) -> Parts:
+    """How `whole` would be paid with what is set aside for the payment: as `parts_paid`, for another amount.
+
+    The parts of a payment fit themselves to the amount when it is asked for; this says before what will come of it.
+    """
+    if payment is None or not payment.covered_minor:
+        return parts_paid(None, whole)
+    if payment.captured_minor or whole == payment.amount:
+        return parts_paid(payment)
+    rows = {row.source: row for row in payment.contributions.exclude(state=ContributionState.RETURNED)}
+    promotion, credit = rows.get(Account.PROMOTION), rows.get(Account.RIDER_CREDIT)
+    by_card = Money(payment.amount_minor - payment.covered_minor, whole.currency)
+    return parts_of(
+        whole,
+        saving=saving_of(promotion) if promotion else None,
+        credit=credit.amount if credit else Money.zero(whole.currency),
+        least_by_card=min(Money(rules.current().least_by_card, whole.currency), by_card),
+    )
+
+
+def saving_of(row: Contribution) -> Saving:
+    """What the promotion behind a part takes off."""
+    return (
+        Saving(percent=row.percent) if row.percent else Saving(amount=Money(row.at_most_minor, row.currency))
+    )
 
 
 def credit_of(user: User, currency: str = "USD") -> Money:

@@ -86,6 +86,7 @@ def catch_up(*, trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> 
         move(pledge, step, now=now, by=None, trip=trip)
     if was == PledgeState.DRAFT and pledge.state in {PledgeState.BACKED, PledgeState.HELD, PledgeState.PAID}:
         trip.refresh_from_db(fields=["seats_pledged", "seats_taken", "seats_funded"])
+        pledge.payment = payment
         notices.pledged(pledge, now)
     if pledge.state == PledgeState.PAID and trip.told_passes_at is not None:
         notices.boarding_pass(pledge, now)

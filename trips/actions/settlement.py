@@ -174,6 +174,7 @@ def _backing(trip: Trip, now: datetime) -> Backing:
     for pledge in live:
         payment = found.get(pledge.payment_id) if pledge.payment_id else None
         if payment is not None:
+            pledge.payment = payment  # as it is locked, and asked for no more
             money.catch_up(trip=trip, pledge=pledge, payment=payment, now=now)
         if pledge.is_live:
             backing.append((pledge, payment))

@@ -17,6 +17,7 @@ from trips.forms.finding import Here, SearchForm
 from trips.models import Event, Place
 from trips.models.events import EventState
 from trips.queries import finding
+from trips.views import friends
 
 #: How far people ride to an event, and how far they go to the bus.
 REACH_KM, STOP_KM = 300, 160
@@ -29,6 +30,7 @@ _JSON_ESCAPES = {ord(">"): "\\u003E", ord("<"): "\\u003C", ord("&"): "\\u0026"}
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """The search box; what forms near you; what is coming up."""
+    friends.remember(request)
     now = clock.now()
     form, here = _search(request)
     words = form.cleaned_data.get("q", "")

@@ -24,7 +24,7 @@ from trips.models import Pledge, Stop, Trip
 from trips.queries import fares, leaving, riding, terms
 from trips.queries.terms import Terms
 from trips.states import PledgeState
-from trips.views import covering
+from trips.views import covering, friends
 from trips.views.limits import too_often
 from trips.views.looking import SeeOther, anybody, print_of
 
@@ -100,6 +100,7 @@ def _take(
     with transaction.atomic():
         if rider is None:
             rider = User.objects.create_user(form.cleaned_data["email"], name=form.cleaned_data["rider"])
+            friends.came(request, rider, now)
         consent = {
             "consent_text": shown.text,
             "consent_version": shown.version,

@@ -1,0 +1,36 @@
+"""After a trip: credit for its captain, and for who brought a friend who rode for the first time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from operators.models import Boarding
+from trips.actions import invitations, rewards
+from trips.models import Seat
+from trips.states import PledgeState
+
+
+def thank(*, trip_id: Any, now: datetime) -> None:
+    """Give what is due for a completed trip, each in a transaction of its own. Twice is once.
+
+    Outside any transaction: nobody holds two wallets.
+    """
+    rode = who_rode(trip_id)
+    rewards.reward_captain(trip_id=trip_id, rode=rode, now=now)
+    for rider_id in sorted(rode):
+        invitations.has_ridden(rider_id=rider_id, now=now)
+    rewards.thanked(trip_id=trip_id, now=now)
+
+
+def who_rode(trip_id: Any) -> set[UUID]:
+    """The people who were on the bus: whoever held a paid seat that was checked in. Where the driver checked in nobody at
+    all, whoever held a paid seat."""
+    paid = Seat.objects.filter(pledge__trip_id=trip_id, pledge__state=PledgeState.PAID).select_related(
+        "pledge"
+    )
+    aboard = set(
+        Boarding.objects.filter(run__trip_id=trip_id, undone_at=None).values_list("seat_id", flat=True)
+    )
+    return {seat.holder_id or seat.pledge.rider_id for seat in paid if not aboard or seat.id in aboard}
