@@ -23,7 +23,7 @@ from payments.models import (
 from payments.queries import ageing, troubles
 from payments.queries.disputes import open_disputes
 from payments.queries.shortfalls import Shortfall, shortfalls
-from payments.states import DisputeState, RequestState
+from payments.states import RequestState
 from rally.models import StaffAction, StateChange, User
 
 #: How many of a kind a page shows; beyond that it says that there are more.
@@ -66,11 +66,6 @@ class Today:
         """The newest comparison that ended, if it left something for a person."""
         ended = next((each for each in self.compared if each.ended_at), None)
         return ended if ended and (ended.differences or ended.error) else None
-
-    @property
-    def unanswered(self) -> int:
-        """Disputes that wait for us."""
-        return sum(each.state == DisputeState.NEEDS_RESPONSE for each in self.disputes.rows)
 
     @property
     def open(self) -> dict[str, str]:

@@ -212,6 +212,14 @@ def test_a_refund_and_an_event_are_tried_again(odd: dict[str, Any], sam: User) -
     assert StaffAction.objects.filter(what__in=["refund.send_again", "event.read_again"]).count() == 2
 
 
+def test_a_transfer_is_tried_again(odd: dict[str, Any], sam: User) -> None:
+    Transfer.objects.update(held=True)  # what is held back stays where it is
+    address = reverse("desk:transfer_again", args=[odd["transfer"].id])
+    assert signed_in(sam).post(address)["Location"] == reverse("desk:money")
+    odd["transfer"].refresh_from_db()
+    assert odd["transfer"].state == TransferState.FAILED
+
+
 def test_back_leads_only_to_the_desk(odd: dict[str, Any], sam: User) -> None:
     for back in ("https://evil.example/desk/", "//evil.example/desk/", "/accounts/logout/"):
         answer = signed_in(sam).post(reverse("desk:compare"), {"back": back})

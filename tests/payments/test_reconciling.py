@@ -176,6 +176,9 @@ def test_money_whose_payment_is_gone_is_for_a_person(sandbox: Sandbox, ana: User
     reconciling._orphan_refund(found, replace(given, id="re_x", intent="pi_x", tags=nobody))
     reconciling._orphan_transfer(found, words.TransferSeen("tr_x", 500, 0, None, (), nobody))
     assert [line.partition(":")[0] for line in found.differences["orphans"]] == ["pi_x", "re_x", "tr_x"]
+    ended = reconciling.Findings(full=False, now=time())
+    reconciling._orphan_intent(ended, replace(seen, id="pi_y", status="canceled", tags=nobody))
+    assert (ended.differences, ended.mended) == ({}, 0)
     others = words.Tags(install="another")
     again = reconciling.Findings(full=False, now=time())
     reconciling._orphan_intent(again, replace(seen, id="pi_x", tags=others))
@@ -350,6 +353,14 @@ def test_a_line_of_ours_that_they_do_not_know_is_named(sandbox: Sandbox, ana: Us
     assert "L10" in found
     forget("payments_ledgertransfer")
     sightings.look("payment_intent", paid.attempts.get().intent, now=time())
+
+
+def test_a_line_about_nothing_of_ours_stays_a_difference(sandbox: Sandbox, time: Time) -> None:
+    for source in ("", "ch_other", "trr_other", "re_never_was"):
+        line = words.BookLine("txn_x", 100, 0, "USD", "other", source, time())
+        assert bookings._mend([line], bookings.Outcome(), time()) == [
+            (line, f"txn_x: other of 100 about {source}, not in our books")
+        ]
 
 
 # ---- clearing accounts
