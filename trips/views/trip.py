@@ -21,13 +21,15 @@ from rally.templatetags.look import local_time
 from trips.actions import pledges
 from trips.models import Pledge, Trip
 from trips.permissions import may_captain
-from trips.queries import riding, terms
-from trips.states import TripState, Visibility
+from trips.queries import leaving, riding, terms
+from trips.states import PledgeState, TripState, Visibility
+from trips.views import friends
 
 
 @require_safe
 def trip(request: HttpRequest, code: str) -> HttpResponse:
     """What is this, is it going, what does it cost, what happens to my money, what do I do next."""
+    friends.remember(request)
     found = get_object_or_404(riding.trips_for_page(), code=codes.clean(code))
     mine = riding.mine(found, request.user)
     awaiting = riding.seats_awaiting_a_card(found)
@@ -96,7 +98,9 @@ def _context(request: HttpRequest, found: Trip, mine: Pledge | None, awaiting: i
         "open": _is_open(found, now),
         "joins_at": reverse("trips:make_pledge", kwargs={"code": found.code}),
         "instrument": terms.instrument_for(found, now),
-        "ladder": terms.ladder_in_words(terms.policy()),
+        "my_seats": _seats_of(mine),
+        "may_wait": _takes_riders(found, now) and found.seats_left <= 0,
+        "ladder": leaving.steps(terms.policy(), found.departs_at),
         "parts": riding.price_parts(found),
         "total": riding.price_total(found),
         "share": address,
@@ -111,10 +115,22 @@ def _context(request: HttpRequest, found: Trip, mine: Pledge | None, awaiting: i
     }
 
 
+def _seats_of(mine: Pledge | None) -> int:
+    """Seats that are somebody's own; who waits has none, what was added counts."""
+    if mine is None or mine.state == PledgeState.WAITING:
+        return 0
+    return sum(part.seats for part in leaving.ride(mine))
+
+
 def _is_open(found: Trip, now: Any) -> bool:
     """Whether the page offers a seat."""
+    return _takes_riders(found, now) and found.seats_left > 0
+
+
+def _takes_riders(found: Trip, now: Any) -> bool:
+    """Whether somebody may join now, if only there is a seat."""
     try:
         pledges.check_open(found, now)
     except Refusal:
         return False
-    return found.seats_left > 0
+    return True
