@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import F, IntegerField, Min, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Least
 
 from operators.duty import plans
 from operators.duty.plans import Duty
@@ -20,6 +20,7 @@ from rally.money import Money
 from rally.rules import Rules
 from trips.models import Pledge, Stop, Trip
 from trips.models.events import EventState
+from trips.queries import fares
 from trips.queries.earth import gap, inside
 from trips.states import FUNDED, PLEDGED, TripState, Visibility
 
@@ -109,11 +110,16 @@ def offer(operator: Operator, stop: Any, rules: Rules, *, terms: dict[str, Any])
         pledged=pledged,
         held=Money(stop.held_minor, trip.currency),
         pay_at_least=pay_for(terms, trip, Money(stop.lowest_fare * trip.threshold, trip.currency)),
-        pay_today=pay_for(terms, trip, pledged),
+        pay_today=pay_for(terms, trip, _with_todays_riders(trip, pledged)),
         too_long=duty.driving_minutes > rules.max_driving_minutes
         or duty.duty_minutes > rules.max_duty_minutes,
         paid=in_words(terms, trip),
     )
+
+
+def _with_todays_riders(trip: Trip, pledged: Money) -> Money:
+    """What they will pay at least: a price that falls is not locked yet, and would be by the seats there are."""
+    return pledged if trip.locked_percent is not None else pledged.percent(fares.percent_now(trip))
 
 
 def offer_of(operator: Operator, trip: Trip, rules: Rules, *, terms: dict[str, Any]) -> Offer:
@@ -148,10 +154,16 @@ def _sum_of(states: Sequence[str]) -> Coalesce:
         Pledge.objects.filter(trip=OuterRef("trip_id"), state__in=states)
         .order_by()
         .values("trip")
-        .annotate(sum=Sum(F("seats") * F("fare_minor")))
+        .annotate(sum=Sum(F("seats") * _price_in_force()))
         .values("sum")
     )
     return Coalesce(Subquery(rows, output_field=IntegerField()), 0)
+
+
+def _price_in_force() -> Least:
+    """The agreed price of a seat; once it is locked, the one to which it has fallen by now."""
+    fallen = (F("stop__fare_minor") * Coalesce(F("trip__locked_percent"), 100) + 99) / 100
+    return Least(Coalesce(F("price_minor"), F("fare_minor")), fallen)
 
 
 def _lowest_fare() -> Subquery:

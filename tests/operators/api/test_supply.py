@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db.models import F
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from operators.models import Run
 from operators.states import Role, RunState
 from rally.models import User
-from tests.factories.operators import Company, company, decided, member, ready, riders, van_trip
+from tests.factories.operators import NOW, Company, company, decided, member, ready, riders, van_trip
 from trips.models import Trip
-from trips.states import PledgeState, Visibility
+from trips.states import PledgeState, TripState, Visibility
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("today")]
 
@@ -59,6 +60,32 @@ def test_the_board_shows_money_way_and_pay(crew: Company, otto: User) -> None:
     assert offer["pay_today"]["minor"] == pledged * 100 // 112
     assert (offer["km_from_depot"], offer["km"]) == (0, 2 * trip.distance_km)
     assert offer["departs_at"] == trip.departs_at.isoformat().replace("+00:00", "Z")
+
+
+def test_pay_stays_true_where_the_price_falls(crew: Company, otto: User) -> None:
+    trip = van_trip(falling_fares=True)
+    riders(trip, *[f"Rider {n}" for n in range(7)])
+    riders(trip, "Cy", at=2, state=PledgeState.BACKED)
+    first, second = trip.stops.order_by("position")
+    assert trip.ladder[:2] == [[6, 100], [8, 75]]
+
+    [offer] = client(otto).get("/api/v1/operator/board").json()["results"]
+
+    # Eight seats pay three quarters each, and with the threshold everybody pays the whole fare: the bus is paid both ways.
+    today = (7 * first.fare_minor + second.fare_minor) * 75 // 100
+    assert offer["pay_today"]["minor"] == today * 100 // 112
+    assert offer["pay_at_threshold"]["minor"] == 6 * second.fare_minor * 100 // 112
+    assert offer["pay_today"]["minor"] >= offer["pay_at_threshold"]["minor"] >= trip.cost_minor
+
+    # Locked, and one more has come since: nobody's price is above the one in force.
+    Trip.objects.filter(id=trip.id).update(
+        state=TripState.CONFIRMED, decided_at=NOW, locked_percent=60, ladder=[[6, 100], [8, 75], [9, 60]]
+    )
+    trip.pledges.update(price_minor=F("fare_minor") * 75 / 100)
+    [offer] = client(otto).get("/api/v1/operator/board").json()["results"]
+    today = (7 * first.fare_minor + second.fare_minor) * 60 // 100
+    assert offer["money_pledged"]["minor"] == today
+    assert offer["pay_today"]["minor"] == today * 100 // 112
 
 
 def test_the_pay_at_the_threshold_pays_the_bus(crew: Company, otto: User) -> None:
@@ -125,7 +152,7 @@ def test_pages_and_queries_do_not_grow(
         ask.get("/api/v1/operator/board")
     for _more in range(2):
         riders(van_trip(), "Ana")
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         answer = ask.get("/api/v1/operator/board?limit=2").json()
     assert len(answer["results"]) == 2
     assert "offset=2" in answer["next"]
