@@ -25,7 +25,9 @@ from rally.models import User
 from rally.money import Money
 
 #: The only declines after which asking the same card again may help.
-RETRY_HELPS = {"insufficient_funds", "try_again_later", "processing_error", "issuer_not_available"}
+RETRY_HELPS = {"insufficient_funds", "try_again_later"}
+#: The network has said that it will not; asking all the same counts against us.
+RETRY_HURTS = {"do_not_try_again", "confirm_card_data"}
 
 
 @transaction.atomic
@@ -126,6 +128,7 @@ def authorize(*, payment_id: UUID, amount: Money, now: datetime) -> None:
 def may_retry(payment: Payment) -> bool:
     """Whether a refused card may be asked once more without the payer: one retry, and only where it may help."""
     helps = payment.advice_code == "try_again_later" or payment.decline_code in RETRY_HELPS
+    helps = helps and payment.advice_code not in RETRY_HURTS
     return helps and bool(payment.card) and payment.automatic_tries == 1
 
 
