@@ -18,12 +18,11 @@ from rally import clock
 from rally.demo import drivers, fleet
 from rally.demo.scenes import MEETING_POINTS, End, Scene
 from rally.models import User
-from rally.money import Money
 from trips.actions import pledges, proposals, trips
 from trips.actions.pledges import Passenger
 from trips.actions.proposals import NewStop
 from trips.models import Event, Place, Pledge, Stop, Trip
-from trips.queries import terms
+from trips.queries import fares, terms
 from trips.states import Need, Visibility
 
 GOOD_CARDS = (
@@ -114,6 +113,7 @@ class Performance:
             stops=self.stops,
             threshold=None,
             visibility=Visibility.PUBLIC,
+            falling_fares=self.scene.falls,
             now=clock.now(),
         )
 
@@ -186,7 +186,8 @@ def join(trip: Trip, stop: Stop, rider: User, passengers: list[Passenger], *, ca
     """Take seats and go through the hosted checkout with this card, as a rider does in the browser."""
     now = clock.now()
     trip.refresh_from_db()
-    words = terms.terms(trip, Money(stop.fare_minor, trip.currency), now)
+    stop.trip = trip
+    words = terms.terms(trip, fares.to_agree(stop, len(passengers)), now)
     pledge = pledges.make(
         trip_id=trip.id,
         rider=rider,

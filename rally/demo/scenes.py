@@ -109,6 +109,7 @@ class Scene:
     since: float = 12.0  #: days ago it was proposed
     driver: int = 1  #: which of the company's drivers, from 0
     refused: int = 0  #: how many of the cards are refused when it is decided
+    falls: bool = False  #: the price falls as the coach fills
 
 
 SCENES = (
@@ -123,13 +124,13 @@ SCENES = (
     # What will be
     Scene("cider", 0, 31, End.CONFIRMED, "lakeshore", aboard="ana", captain="cleo", since=15, driver=0),
     Scene("Soldier Field", 1, 28, End.CONFIRMED, "prairie", days=(9, 30), since=13, driver=0),
-    Scene("Lincoln Financial Field", 1, 38, End.CONFIRMED, "liberty", since=16, driver=0),
+    Scene("Lincoln Financial Field", 1, 38, End.CONFIRMED, "liberty", since=16, driver=0, falls=True),
     Scene("Raymond James Stadium", 0, 17, End.CONFIRMED, "palmetto", VehicleClass.MINI, since=10, driver=0),
     # What may become
     Scene("Lambeau Field", 0, 24, captain="cleo", opponent="Buffalo Bills", days=(10, 45), since=11),
     Scene("Lambeau Field", 1, 9, opponent="Miami Dolphins", since=4),
     Scene("Soldier Field", 0, 12, captain="cleo", opponent="Green Bay Packers", since=3),
-    Scene("U.S. Bank Stadium", 0, 17, bus="northstar", since=12),
+    Scene("U.S. Bank Stadium", 0, 17, bus="northstar", since=12, falls=True),
     Scene("U.S. Bank Stadium", 2, 6, kind=VehicleClass.MINI, since=5),
     Scene("MetLife Stadium", 0, 27, since=13),
     Scene("MetLife Stadium", 1, 14, since=7),
