@@ -340,11 +340,11 @@ class HoldBackAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ["run__code", "run__operator__name"]
     raw_id_fields = ["run"]
 
-    def get_fields(self, request: HttpRequest, obj: HoldBack | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: HoldBack | None = None) -> Any:
         """What is asked when it begins, and when it ends."""
         return ["run", "amount", "why"] if obj is None else ["run", "why", "kept"]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: HoldBack | None = None) -> list[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: HoldBack | None = None) -> Any:
         """What was held back stays as it was."""
         return [] if obj is None else ["run", "why"]
 

@@ -65,7 +65,7 @@ def pay_of_run(run: Run) -> Pay:
     return pay_of(run.operator, [run])[0]
 
 
-def sums(operator: Operator, now: datetime) -> Sums:
+def sums(operator: Operator) -> Sums:
     """Everything that was sent, waits, or went wrong, and what is owed, in two queries."""
     rows = Transfer.objects.filter(payee=operator.payee_id, currency=_CURRENCY).order_by()
     left = F("amount_minor") - F("netted_minor") - F("reversed_minor")
@@ -82,7 +82,7 @@ def sums(operator: Operator, now: datetime) -> Sums:
         waiting=total(TransferState.PENDING, held=False),
         held=total(TransferState.PENDING, held=True) + total(TransferState.FAILED, held=True),
         trouble=total(TransferState.FAILED, held=False),
-        debt=Money(standing(operator.payee_id, before=now).debt, _CURRENCY),
+        debt=Money(standing(operator.payee_id).debt, _CURRENCY),
     )
 
 

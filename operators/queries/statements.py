@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
@@ -105,7 +106,7 @@ def statement(operator: Operator, month: date) -> Statement:
 
 def _runs(operator: Operator, extract: Extract) -> dict[str, Run]:
     """The runs that the month is about, by the group of their payments; those that were booked first."""
-    trips = [group.removeprefix("trip:") for group in extract.by_group if group.startswith("trip:")]
+    trips = [UUID(group.removeprefix("trip:")) for group in extract.by_group if group.startswith("trip:")]
     rows = with_trip(operator.runs.filter(trip__in=trips)).prefetch_related("hold_backs")
     found = {f"trip:{run.trip_id}": run for run in rows.order_by("booked_at", "-committed_at").reverse()}
     ordered = [group for group in extract.by_group if group in found]
@@ -139,9 +140,7 @@ def _events(extract: Extract, runs: dict[str, Run], reasons: dict[str, str], zon
         change = sum(entry.change for entry in entries)
         balance += change
         netted = sum(entry.minor for entry in entries) if kind == "netted" else 0
-        events.append(
-            Event(day, what, *(Money(each, CURRENCY) for each in (change, balance, netted)))  # type: ignore[arg-type]
-        )
+        events.append(Event(day, what, *(Money(each, CURRENCY) for each in (change, balance, netted))))
     return events
 
 

@@ -38,7 +38,7 @@ def money(request: HttpRequest, member: Member) -> HttpResponse:
         "payee": company.payee,
         "paged": paged,
         "rows": earned.pay_of(company, list(paged.object_list)),
-        "sums": earned.sums(company, now),
+        "sums": earned.sums(company),
         "months": books.months_of(company.payee_id, company.time_zone, now),
         "agreement": agreements.in_force(company, today_at(company, now)),
     }
@@ -93,7 +93,7 @@ def _statement(member: Member, year: int, month: int) -> statements.Statement:
 def payouts(request: HttpRequest, member: Member) -> HttpResponse:
     """How far the payment service knows whom to pay, what it wants, and what waits for it."""
     company = member.operator
-    context = {"payee": company.payee, "sums": earned.sums(company, clock.now())}
+    context = {"payee": company.payee, "sums": earned.sums(company)}
     return doors.page(request, "operators/money/payouts.html", member, context)
 
 

@@ -87,9 +87,11 @@ class Extract:
     sums: Moves = field(default_factory=Moves)
 
 
-def standing(payee_id: UUID, *, before: datetime, currency: str = "USD") -> Standing:
-    """Where a payee stood at a moment."""
-    rows = LedgerTransfer.objects.filter(payee_id=payee_id, currency=currency, occurred_at__lt=before)
+def standing(payee_id: UUID, *, before: datetime | None = None, currency: str = "USD") -> Standing:
+    """Where a payee stood before a moment; without one, where they stand."""
+    rows = LedgerTransfer.objects.filter(payee_id=payee_id, currency=currency)
+    if before is not None:
+        rows = rows.filter(occurred_at__lt=before)
     sums = rows.aggregate(
         plus=Sum("amount_minor", filter=Q(credit__in=_DUE)),
         minus=Sum("amount_minor", filter=Q(debit__in=_DUE)),

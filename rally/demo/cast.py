@@ -55,7 +55,13 @@ CAST = (
         _("drives for Lakeshore Coaches and checks riders in"),
         "driving:today",
     ),
-    Persona("pat", "Pat Novak", _("partner"), _("works for the league whose fans travel"), "trips:partners"),
+    Persona(
+        "pat",
+        "Pat Novak",
+        _("partner"),
+        _("works for a league and a festival whose fans travel"),
+        "trips:partners",
+    ),
     Persona(
         "sam", "Sam Whitaker", _("staff"), _("works for Rally and sees everything"), "desk:home", staff=True
     ),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from operators.actions import companies, fleet, papers, people
+from operators.actions import agreements, companies, fleet, papers, people
 from operators.models import Member, Operator
-from operators.states import PaperKind, Role
+from operators.states import AgreementKind, PaperKind, Role
 from payments.actions import payees
 from payments.models import Payee
 from payments.sandbox import runtime
@@ -26,6 +26,7 @@ class Company:
     buses: tuple[int, int, int]  #: coaches, mini-coaches, vans
     drivers: tuple[str, ...]
     dispatcher: str = ""
+    guarantee: int = 0  #: percent of the price of the bus that it is promised at least; 0: the usual share
 
 
 COMPANIES = (
@@ -50,6 +51,7 @@ COMPANIES = (
         "Duluth, MN",
         (2, 1, 1),
         ("Inga Solberg", "Pete Maki", "Roy Beaulieu"),
+        guarantee=90,
     ),
     Company("maumee", "Maumee Valley Coach", "Toledo, OH", (2, 1, 0), ("Denise Haller", "Omar Saleh")),
     Company("hoosier", "Hoosier Charter", "Indianapolis, IN", (2, 1, 0), ("Tammy Klein", "Darnell Price")),
@@ -137,6 +139,15 @@ def make(company: Company, number: int, now: datetime) -> Operator:
             operator, name, _address_of(name), number=f"CDL-P {number:02d}{place:02d}", by=owner, now=now
         )
     _let_be_paid(operator, now)
+    if company.guarantee:
+        agreements.agree(
+            operator_id=operator.id,
+            kind=AgreementKind.GUARANTEE,
+            percent=company.guarantee,
+            applies_from=first,
+            now=now,
+            by=User.objects.get(email=cast.BY_KEY["sam"].email),
+        )
     return operator
 
 

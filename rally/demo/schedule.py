@@ -60,7 +60,7 @@ def load(*, now: datetime, people: dict[str, User]) -> int:
     events.take_in(
         schedule=Schedule(events=games),
         venues=known.known,
-        partner=_partner(people["pat"]),
+        partner=_partner(people["pat"], "league", "The League (demo)"),
         feed=_feed(weeks),
         save=True,
         now=now,
@@ -69,7 +69,7 @@ def load(*, now: datetime, people: dict[str, User]) -> int:
     events.take_in(
         schedule=Schedule(events=list(_festivals(known, now, days)), global_numbers=True),
         venues=[],
-        partner=None,
+        partner=_partner(people["pat"], "festivals", "Lake Festivals (demo)"),
         feed=_FESTIVALS,
         save=True,
         now=now,
@@ -133,8 +133,9 @@ def _start(one: Festival, zone: ZoneInfo, now: datetime) -> datetime:
     return datetime.combine(day, _EVENING, zone).astimezone(UTC)
 
 
-def _partner(pat: User) -> Partner:
-    partner, _fresh = Partner.objects.get_or_create(slug="league", defaults={"name": "The League (demo)"})
+def _partner(pat: User, slug: str, name: str) -> Partner:
+    """Who sends us their fans, and has a fifth of our fee."""
+    partner, _fresh = Partner.objects.get_or_create(slug=slug, defaults={"name": name, "share_percent": 20})
     partner.members.add(pat)
     return partner
 

@@ -8,8 +8,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from operators.models import Boarding, Member, Operator, Paper, Run, Vehicle
+from operators.models import Agreement, Boarding, HoldBack, Member, Operator, Paper, Run, Vehicle
 from operators.states import OperatorState, PaperKind
+from payments.queries import balance
 from rally.models import Notice, StateChange, User
 from tests.factories.operators import company, confirmed_run, paper
 
@@ -74,3 +75,47 @@ def test_the_rest_is_only_looked_at(desk: Client) -> None:
     assert desk.get(reverse("admin:operators_operator_add")).status_code == 403
     assert desk.get(reverse("admin:operators_paper_add")).status_code == 403
     assert desk.get(reverse("admin:operators_run_delete", args=[run.id])).status_code == 403
+
+
+def test_agreements_are_made_by_staff_and_stay(desk: Client, now: datetime) -> None:
+    operator = company()
+    address = reverse("admin:operators_agreement_add")
+    assert desk.get(address).status_code == 200
+    given = {"operator": operator.id, "kind": "guarantee", "percent": 80, "applies_from": "2026-12-01"}
+    assert desk.post(address, {**given, "applies_until": "2026-11-01"}).status_code == 200
+    assert desk.post(address, given).status_code == 302
+    assert desk.post(address, given).status_code == 200  # one a day
+    made = Agreement.objects.get()
+    assert (made.kind, made.percent) == ("guarantee", 80)
+    assert desk.get(reverse("admin:operators_agreement_changelist")).status_code == 200
+    changed = desk.post(reverse("admin:operators_agreement_change", args=[made.id]), {**given, "percent": 90})
+    assert changed.status_code == 403
+
+
+def test_pay_is_held_back_and_lifted_by_staff(desk: Client, sam: User) -> None:
+    run = confirmed_run()
+    address = reverse("admin:operators_holdback_add")
+    assert desk.get(address).status_code == 200
+    assert desk.post(address, {"run": run.id, "amount": "-1", "why": "A complaint."}).status_code == 200
+    assert desk.post(address, {"run": run.id, "amount": "12.50", "why": "A complaint."}).status_code == 302
+    back = HoldBack.objects.get()
+    assert (back.amount_minor, back.held_by) == (1250, sam)
+    one = reverse("admin:operators_holdback_change", args=[back.id])
+    assert desk.get(one).status_code == 200
+    desk.post(one, {"kept": "99.00"})  # the pay is not booked: nothing can be kept
+    back.refresh_from_db()
+    assert back.lifted_at is None
+    assert desk.post(one, {"kept": ""}).status_code == 302
+    back.refresh_from_db()
+    assert back.lifted_by == sam
+    assert desk.post(one, {"kept": ""}).status_code == 403
+    assert desk.get(reverse("admin:operators_holdback_changelist")).status_code == 200
+
+
+def test_a_company_is_charged_with_a_reason(desk: Client) -> None:
+    operator = company()
+    address = reverse("admin:operators_operator_change", args=[operator.id])
+    assert desk.post(address, {"state": "active", "penalty": "50", "why": ""}).status_code == 200
+    assert balance("operator:receivable", payee=operator.payee) == 0
+    assert desk.post(address, {"state": "active", "penalty": "50.25", "why": "Came late."}).status_code == 302
+    assert balance("operator:receivable", payee=operator.payee) == -5025

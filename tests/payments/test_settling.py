@@ -484,7 +484,7 @@ def test_statements_add_up_to_the_ledger_whatever_happened(
 def test_an_account_on_which_nothing_happened_has_no_statements(sandbox: Sandbox, time: Time) -> None:
     to = payee(now=time())
     assert statements.months_of(to.id, "UTC", time()) == []
-    assert statements.standing(to.id, before=time()) == statements.Standing(0, 0)
+    assert statements.standing(to.id) == statements.Standing(0, 0)
 
 
 def test_how_far_a_payee_is(sandbox: Sandbox, time: Time) -> None:

@@ -11,7 +11,7 @@ import pytest
 import time_machine
 
 from operators import tasks
-from operators.actions import driving, pay
+from operators.actions import driving, holding, pay
 from operators.models import Run
 from operators.states import RunState
 from payments import queries as money
@@ -22,6 +22,7 @@ from payments.states import PaymentState, TransferState
 from rally import clock
 from rally.models import Notice, User
 from rally.money import Money
+from tests.factories.events import partner
 from tests.factories.operators import Company, confirmed_run, ready, riders, van_trip
 from tests.factories.payments import type_card
 from tests.factories.people import person
@@ -256,3 +257,92 @@ def test_one_failure_does_not_hold_up_the_sweep(
     ended.refresh_from_db()
     assert ended.state == RunState.WITHDRAWN
     assert "sweep_runs.failed" in caplog.text
+
+
+# ---- by other terms, with a partner, with two buses
+
+
+def test_a_bus_that_took_over_halfway_shares_the_pay(world: World) -> None:
+    first, second = ready(), ready()
+    run = settled_run(first)
+    world.to(run.trip.departs_at)
+    for step in (driving.start, driving.arrive, driving.head_back):
+        step(run_id=run.id, now=clock.now(), by=first.driver.user)
+    Run.objects.filter(id=run.id).update(state=RunState.REPLACED, legs_percent=50)
+    relief = Run.objects.create(
+        trip=run.trip,
+        operator=second.operator,
+        vehicle=second.vehicle,
+        driver=second.driver,
+        person=second.driver.user,
+        state=RunState.RETURNING,
+        period=run.period,
+        drive_minutes=run.drive_minutes,
+        seats=run.seats,
+        legs_percent=50,
+        committed_at=clock.now(),
+        started_at=clock.now(),
+    )
+    driving.complete(run_id=relief.id, now=clock.now(), by=second.driver.user)
+    run.refresh_from_db()
+    relief.refresh_from_db()
+    taken = 7 * run.trip.stops.get(position=1).fare_minor
+    assert run.pay_minor == relief.pay_minor == taken * 100 // 112 * 50 // 100
+    assert run.booked_at == relief.booked_at == clock.now()
+    for crew in (first, second):
+        onboarded(crew.operator.payee)
+    world.to(run.trip.departs_at + 4 * DAY)
+    assert earnings.send_due(now=clock.now()) == 4
+    assert pay.close(run_id=run.id, now=clock.now()) is True
+    assert Notice.objects.filter(kind="operators.paid_out").count() == 2
+    assert not any(money.check_ledger().values())
+
+
+def test_the_partner_of_the_event_has_a_part_of_our_fee(world: World) -> None:
+    club = partner(share_percent=20)
+    pat = person("pat")
+    club.members.add(pat)
+    crew = ready()
+    onboarded(crew.operator.payee)
+    run = settled_run(crew)
+    type(run.trip.event).objects.filter(id=run.trip.event_id).update(partner=club)
+    world.to(run.trip.departs_at)
+    drive(run, crew.driver.user)
+    taken = 7 * run.trip.stops.get(position=1).fare_minor
+    share = (taken - taken * 100 // 112) * 20 // 100
+    assert money.balance("partner:payable") == share
+    club.refresh_from_db()
+    assert club.payee is not None
+    assert (club.payee.email, club.payee.can_be_paid) == (pat.email, False)
+    world.to(run.trip.departs_at + 9 * DAY)
+    runtime.current().see("tick")
+    assert earnings.send_due(now=clock.now()) == 2  # the operator is; the partner waits
+    run.trip.refresh_from_db()
+    assert run.trip.state == TripState.CLOSED
+    onboarded(club.payee)
+    assert earnings.send_due(now=clock.now()) == 1
+    assert money.balance("partner:payable") == 0
+    assert not any(money.check_ledger().values())
+
+
+def test_what_is_held_back_waits_from_the_booking_on(world: World) -> None:
+    crew = ready()
+    onboarded(crew.operator.payee)
+    run = settled_run(crew)
+    sam = person("sam", is_staff=True)
+    back = holding.hold_back(
+        run_id=run.id, amount=Money(900, "USD"), why="A complaint.", now=clock.now(), by=sam
+    )
+    world.to(run.trip.departs_at)
+    drive(run, crew.driver.user)
+    assert pay.pay_left(run) == Money(900, "USD")
+    world.to(run.trip.departs_at + 9 * DAY)
+    runtime.current().see("tick")
+    earnings.send_due(now=clock.now())
+    run.trip.refresh_from_db()
+    assert run.trip.state == TripState.COMPLETED
+    holding.lift(hold_back_id=back.id, kept=Money(900, "USD"), now=clock.now(), by=sam)
+    tasks.sweep_runs()
+    run.trip.refresh_from_db()
+    assert run.trip.state == TripState.CLOSED
+    assert not any(money.check_ledger().values())
