@@ -7,22 +7,37 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 
 from rally.models import User
 from tests.factories import pledges as make
-from tests.trips.views.test_riding import at, fresh, signed_in, van, walk  # noqa: F401 - fixtures
+from tests.factories.trips import proposed
+from tests.trips.views.test_riding import fresh, signed_in, walk
 from trips import tasks
 from trips.actions import pledges
 from trips.models import FreedSeat, Pledge, Trip
 from trips.queries import leaving, links
-from trips.states import TripState
+from trips.states import TripState, VehicleClass
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def going(van: Trip, now: datetime) -> tuple[Trip, Pledge]:  # noqa: F811
+def at(now: datetime) -> Any:
+    """The wall clock stands at `now`, so that pages and actions agree."""
+    with time_machine.travel(now, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def van(at: Any, now: datetime) -> Trip:
+    """A van for 14 that goes at 9."""
+    return proposed(vehicle_class=VehicleClass.VAN, now=now)
+
+
+@pytest.fixture
+def going(van: Trip, now: datetime) -> tuple[Trip, Pledge]:
     """A van that goes at 9 of 14, and two paid seats on it that it needs."""
     mine = make.backed(van, seats=2, now=now)
     make.backed(van, seats=7, now=now)
@@ -56,7 +71,7 @@ def lines(pledge: Pledge, *more: str, without: int = 0) -> dict[str, Any]:
 def test_what_leaving_costs_is_shown_before_and_after(
     going: tuple[Trip, Pledge],
     at: Any,
-    django_assert_max_num_queries: Any,  # noqa: F811
+    django_assert_max_num_queries: Any,
 ) -> None:
     trip, mine = going
     client, then = signed_in(mine.rider), trip.departs_at - timedelta(hours=300)
@@ -96,7 +111,7 @@ def test_strangers_find_nothing(going: tuple[Trip, Pledge], max_: User) -> None:
 # --- changing a paid ride
 
 
-def test_fewer_seats_say_what_comes_back(going: tuple[Trip, Pledge], at: Any) -> None:  # noqa: F811
+def test_fewer_seats_say_what_comes_back(going: tuple[Trip, Pledge], at: Any) -> None:
     trip, mine = going
     then = trip.departs_at - timedelta(hours=100)
     at.move_to(then)
@@ -152,7 +167,7 @@ def test_more_seats_are_paid_and_shown_as_one_ride(
 
 
 @pytest.fixture
-def full(van: Trip, now: datetime) -> tuple[Trip, Pledge]:  # noqa: F811
+def full(van: Trip, now: datetime) -> tuple[Trip, Pledge]:
     """A van without a free seat, and four seats on it that may become free."""
     make.backed(van, seats=10, now=now)
     return van, make.backed(van, seats=4, now=now)
@@ -203,7 +218,7 @@ def test_words_that_changed_are_agreed_to_before_paying(
     now: datetime,
     at: Any,
     client: Client,
-    ana: User,  # noqa: F811
+    ana: User,
 ) -> None:
     make.backed(van, seats=9, now=now)
     five = make.backed(van, seats=5, now=now)
@@ -232,7 +247,7 @@ def test_words_that_changed_are_agreed_to_before_paying(
 # --- the link that works without signing in
 
 
-def test_the_link_is_for_one_asking(van: Trip, now: datetime, at: Any, max_: User) -> None:  # noqa: F811
+def test_the_link_is_for_one_asking(van: Trip, now: datetime, at: Any, max_: User) -> None:
     pledge = make.draft(van, names=["Anastasia Confidential"], now=now)
     link = links.pay_link(pledge)
     other = make.draft(van, now=now)
@@ -256,7 +271,7 @@ def test_the_link_is_for_one_asking(van: Trip, now: datetime, at: Any, max_: Use
     assert (done["X-Robots-Tag"], done["Referrer-Policy"]) == ("noindex, nofollow", "same-origin")
 
 
-def test_the_link_of_a_refused_card_ends_with_the_grace(van: Trip, now: datetime, at: Any) -> None:  # noqa: F811
+def test_the_link_of_a_refused_card_ends_with_the_grace(van: Trip, now: datetime, at: Any) -> None:
     make.backed(van, seats=8, now=now)
     poor = make.backed(van, seats=1, card=make.SAVES_THEN_DECLINES, now=now)
     old = links.pay_link(Pledge.objects.get(id=poor.id))
@@ -273,7 +288,7 @@ def test_the_link_of_a_refused_card_ends_with_the_grace(van: Trip, now: datetime
     assert Client().get(link).status_code == 410
 
 
-def test_coming_back_shows_no_names(van: Trip, now: datetime) -> None:  # noqa: F811
+def test_coming_back_shows_no_names(van: Trip, now: datetime) -> None:
     pledge = make.draft(van, names=["Anastasia Confidential"], now=now)
     back = links.paid_link(pledge)
 
@@ -292,7 +307,7 @@ def test_coming_back_shows_no_names(van: Trip, now: datetime) -> None:  # noqa: 
     assert done["X-Robots-Tag"] == "noindex, nofollow"
 
 
-def test_the_ladder_has_dates(van: Trip, client: Client) -> None:  # noqa: F811
+def test_the_ladder_has_dates(van: Trip, client: Client) -> None:
     for address in (van.get_absolute_url(), f"/t/{van.code}/pledge/"):
         shown = text(client.get(address))
         assert re.search(r"until \w+ \d+ \w+, \d\d:\d\d CST: all of it", shown), address
