@@ -44,6 +44,7 @@ def catch_up(world: World, *, rounds: int = 40) -> None:
     world.trouble.end()
     for _ in range(rounds):
         everything(world)
+        safety.check(world)
         if not restless():
             return
         moment = _next_moment()

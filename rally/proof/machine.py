@@ -113,10 +113,10 @@ def time_passes(world: World) -> None:
 # ---- trouble
 
 
-@move(2)
+@move(4)
 def weather(world: World) -> None:
     """Trouble begins, changes or ends."""
-    if world.chance.random() < 0.6:
+    if world.chance.random() < 0.7:
         world.say(f"trouble: {world.trouble.begin()}")
     else:
         world.trouble.end()

@@ -28,7 +28,7 @@ def crew_of(world: World, run: Run) -> Crew:
     return next(each for each in world.cast.crews if each.operator == run.operator_id)
 
 
-@move(3)
+@move(2)
 def commit_bus(world: World) -> None:
     """A company takes the trip."""
     crew = world.chance.choice(world.cast.crews)

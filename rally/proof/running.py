@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import hashlib
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -105,6 +107,9 @@ _open = ExitStack()
 def _work_here(copy_of: str) -> None:
     """A process makes itself a database and the ground in it. Both go when the run ends."""
     global _ground  # noqa: PLW0603 - one per process, made once
+    ctypes.CDLL(None).prctl(
+        1, signal.SIGTERM, 0, 0, 0
+    )  # the kernel ends us when our parent ends, however it does
     name = f"{copy_of}_{os.getpid()}"
     with _maintenance() as run:
         run(f'CREATE DATABASE "{name}" TEMPLATE "{copy_of}"')

@@ -15,6 +15,8 @@ from rally.proof.world import Broken, World
 from trips.models import Trip
 from trips.states import OCCUPYING, TripState
 
+Found = dict[UUID | None, list[Intent]]
+
 _PLEDGES = """
 SELECT pledge.id, pledge.state, pledge.seats, pledge.fare_minor, payment.id, payment.state, payment.amount_minor,
        payment.captured_minor, payment.refunded_minor
@@ -64,7 +66,7 @@ class Sight:
 
     trip: Trip
     rows: list[Row]
-    truth: dict[UUID | None, list[Intent]]
+    truth: Found
 
 
 def see(world: World) -> Sight:
@@ -75,21 +77,26 @@ def see(world: World) -> Sight:
     return Sight(world.trip(), rows, world.truth.by_payment())
 
 
-def one_charge(world: World, sight: Sight) -> None:
-    """P1: we never take twice for one pledge. What a payer does on two pages is given back (judged at the end)."""
+def nothing_twice(world: World) -> None:
+    """P1, P2 right after an operation has run: what is asked for twice is cleared away soon, and must not be there."""
     if world.restored:
         return  # what was asked for is forgotten; the end is judged as strictly
-    for intents in sight.truth.values():
+    truth = world.truth.by_payment()
+    one_charge(truth)
+    one_hold(truth)
+
+
+def one_charge(truth: Found) -> None:
+    """P1: we never take twice for one pledge. What a payer does on two pages is given back (judged at the end)."""
+    for intents in truth.values():
         ours = [each for each in intents if each.taken and not each.by_payer]
         if len(ours) > 1:
             raise Broken("P1", f"double charge: {[each.id for each in ours]}")
 
 
-def one_hold(world: World, sight: Sight) -> None:
+def one_hold(truth: Found) -> None:
     """P2: we never place two holds for one pledge."""
-    if world.restored:
-        return
-    for payment, intents in sight.truth.items():
+    for payment, intents in truth.items():
         ours = [each for each in intents if each.held and not each.by_payer]
         if payment is not None and len(ours) > 1:
             raise Broken("P2", f"double hold: {[each.id for each in ours]}")
@@ -174,8 +181,6 @@ def seats_fit(world: World, sight: Sight) -> None:
 Property = Callable[[World, Sight], None]
 #: Asked in this order after every step.
 PROPERTIES: list[Property] = [
-    one_charge,
-    one_hold,
     certain_with_reason,
     only_for_confirmed,
     refunds_fit,
@@ -194,6 +199,7 @@ def check(world: World) -> None:
     if not world.trouble.wrote and there == world.seen_there:
         return
     with world.trouble.undisturbed():
+        nothing_twice(world)
         sight = see(world)
         for each in PROPERTIES:
             each(world, sight)

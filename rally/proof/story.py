@@ -14,6 +14,7 @@ from rally.proof.moves import Move, next_move
 from rally.proof.trouble import mend_connection
 from rally.proof.world import Broken, World
 from trips.models import Trip
+from trips.states import TripState
 
 #: How many stories have their decision in a storm, and how long it lasts.
 _STORMY, _STORM_ROUNDS = 0.6, 10
@@ -34,15 +35,18 @@ class Verdict:
     seconds: float = 0.0
 
 
-def tell(seed: int, ground: Ground) -> Verdict:
-    """Tell the story of this seed on fresh ground. The same seed is the same story, word for word."""
+def tell(seed: int, ground: Ground, *, steps: int | None = None) -> Verdict:
+    """Tell the story of this seed on fresh ground. The same seed is the same story, word for word.
+
+    With `steps` it is a short one: so many steps, and then a storm for certain.
+    """
     began = time.perf_counter()
     mend_connection()
     ground.reset()
     world = World(seed, ground)
-    broken, what = _judged(world, lambda: _whole(world))
+    broken, what = _judged(world, lambda: _whole(world, steps))
     end = Trip.objects.filter(id=ground.cast.trip).values_list("state", flat=True).first() or ""
-    if not broken and seed % TWINS_EVERY == 0:
+    if not broken and steps is None and seed % TWINS_EVERY == 0:
         broken, what = _judged(world, lambda: twins.check(seed, ground, world.log))
     return Verdict(seed, world.steps, end, broken, what, world.log, time.perf_counter() - began)
 
@@ -59,12 +63,12 @@ def _judged(world: World, part: Callable[[], object]) -> tuple[str, str]:
     return "", ""
 
 
-def _whole(world: World) -> None:
+def _whole(world: World, steps: int | None) -> None:
     with world.told():
         _begin(world)
-        for _ in range(world.chance.randint(30, 50)):
+        for _ in range(world.chance.randint(30, 50) if steps is None else steps):
             _step(world, next_move(world))
-        if world.chance.random() < _STORMY:
+        if steps is not None or world.chance.random() < _STORMY:
             _storm(world)
         ending.finish(world)
 
@@ -75,13 +79,14 @@ def _begin(world: World) -> None:
     threshold = draw.choice([2, 3, 4])
     Trip.objects.filter(id=world.cast.trip).update(threshold=threshold)
     trip = world.trip()
+    world.watch = lambda: safety.nothing_twice(world)
     world.trouble.second_worker = lambda: machine.second_worker(world)
     world.say(f"seed {world.seed}: goes at {threshold}, hears by {world.feed}")
-    if draw.random() < 0.6:
+    if draw.random() < 0.35:
         others.commit_bus(world)
     if draw.random() < 0.5:
         world.clock.move_to(trip.decides_at - timedelta(hours=draw.choice([1, 30, 90, 200])))
-    for _ in range(draw.choice([0, 2, 4])):
+    for _ in range(draw.choice([0, 3, 5])):
         riders.join_and_pay(world)
     safety.check(world)
 
@@ -97,9 +102,12 @@ def _step(world: World, chosen: Move) -> None:
 
 def _storm(world: World) -> None:
     """The decision, and what follows from it, in the worst weather: where money moves, everything goes wrong."""
-    world.say(f"-- a storm at the decision: {world.trouble.begin()}")
-    if world.chance.random() < _STORMY and others.live_run(world) is None:
+    world.trouble.end()
+    machine.everything(world)
+    if others.live_run(world) is None and world.trip().state == TripState.GATHERING:
         _step(world, Move("commit_bus", 0, others.commit_bus))
-    world.clock.move_to(world.trip().decides_at + timedelta(minutes=1))
-    for _ in range(_STORM_ROUNDS):
+    world.say(f"-- a storm: {world.trouble.begin(storm=True)}")
+    for number in range(_STORM_ROUNDS):
+        if number == _STORM_ROUNDS // 2 and world.trip().state == TripState.GATHERING:
+            world.clock.move_to(world.trip().decides_at + timedelta(minutes=1))
         _step(world, Move("storm", 0, machine.round_in_trouble))

@@ -25,6 +25,8 @@ class ConnectionLost(OperationalError):
     """The line to our own database went dead: nobody told us whether it did what we asked."""
 
 
+#: The work is done, and nobody is told.
+_TREACHEROUS = (Fault.DROP_AFTER, Fault.STORED_WITH_EFFECT)
 #: How likely each kind of trouble is at each point, in a story that has it at all.
 _CHANCES = (0.0, 0.005, 0.02)
 _A_STATEMENT = 0.1  #: there are many more statements than commits and calls
@@ -50,11 +52,13 @@ class Trouble:
         #: What a second worker does in the middle of a call of the first; the story sets it.
         self.second_worker: Callable[[], None] = lambda: None
 
-    def begin(self) -> str:
-        """Let trouble of some kinds begin; in words."""
+    def begin(self, *, storm: bool = False) -> str:
+        """Let trouble of some kinds begin; in words. In a storm it is much, and answers are lost that matter."""
         draw = self._chance
-        rate = draw.choice([0.05, 0.15, 0.3, 0.6])
+        rate = draw.choice([0.3, 0.5] if storm else [0.05, 0.15, 0.3, 0.6])
         kinds = draw.sample(list(Fault), draw.randint(1, 4))
+        if storm:
+            kinds = list(dict.fromkeys([draw.choice(_TREACHEROUS), *kinds[:2]]))
         self._faults.rates = {fault: rate / len(kinds) for fault in kinds}
         news = [fault for fault in WebhookFault if self._loses_news or fault is not WebhookFault.LOST]
         self._faults.webhook_rates = dict.fromkeys(news, 0.15)

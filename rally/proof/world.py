@@ -32,8 +32,8 @@ _Answer = TypeVar("_Answer")
 _FEEDS = ("push", "poll", "both", "both")
 
 
-class Broken(AssertionError):
-    """A property does not hold. `name` is that of docs/money.md."""
+class Broken(BaseException):
+    """A property does not hold. `name` is that of docs/money.md. No `except Exception` on the way swallows it."""
 
     def __init__(self, name: str, what: str) -> None:
         super().__init__(f"{name}: {what}")
@@ -92,6 +92,7 @@ class World:
         self.trouble = Trouble(self.chance, self.clock, self.sandbox.faults, loses_news=self.feed == "both")
         self.errors = Errors(self.log)
         self.again: Callable[[World], None] | None = None  #: what a double click repeats
+        self.watch: Callable[[], None] = lambda: None  #: looks at the provider after each operation
         self.seen_there = -1  #: how much the provider had written when the story last looked
         self.backed_up: Memory | None = None
         self.restored = False
@@ -118,9 +119,11 @@ class World:
         def run(operation_id: Any, *, now: datetime) -> Any:
             self._at_work.append(UUID(str(operation_id)))
             try:
-                return real(operation_id, now=now)
+                answer = real(operation_id, now=now)
             finally:
                 self._at_work.pop()
+            self.watch()
+            return answer
 
         return run
 

@@ -66,6 +66,7 @@ class Command(BaseCommand):
     def _catch(self, design: wrong.Design, options: dict[str, Any]) -> bool:
         others = 0
         seeds = range(options["first"], options["first"] + _CAUGHT_WITHIN)
+        progress = running.Progress(len(seeds))
         for verdict in running.tell_all(seeds, jobs=options["jobs"], design=design.name):
             if verdict.broken in design.caught:
                 self.stdout.write(
@@ -73,6 +74,7 @@ class Command(BaseCommand):
                 )
                 return True
             others += bool(verdict.broken)
+            progress.add(verdict)
         self.stdout.write(f"{design.name}: not caught as {design.as_}; broken otherwise in {others} stories")
         return False
 
