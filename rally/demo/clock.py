@@ -48,6 +48,7 @@ DUE_WORK = (
     "payments.announce",
     "operators.sweep_runs",
     "payments.send_transfers",
+    "payments.hand_back_due",
     "trips.remind",
     "rally.deliver_notices",
 )

@@ -21,7 +21,7 @@ from operators.models import Operator
 from payments.models import FeedCursor
 from payments.sandbox import runtime
 from rally import clock, outbox, rules
-from rally.demo import cast, fleet, schedule
+from rally.demo import cast, fleet, gifts, schedule
 from rally.demo import clock as moving
 from rally.demo.play import Cue, Performance, stops_of
 from rally.demo.scenes import ROUTES, SCENES, End, Scene
@@ -69,6 +69,7 @@ def load(*, say: Say) -> None:
         else:
             scenes = [scene for scene in SCENES if scene.end in _LATER]
             _play(scenes, now=now, people=people, fellows=fellows, companies=fleet.ensure(now=now), say=say)
+    gifts.ensure(ana=people["ana"], now=now)
     schedule.played(weeks)
     say(_summary())
 

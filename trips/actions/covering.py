@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from payments.queries import Parts, credit_of, parts_paid
+from rally.models import GivenAnswer
 from rally.money import Money
 from trips.actions import paying, promotions
 from trips.errors import CreditChanged, NotChangeable
@@ -24,14 +26,15 @@ def cover(
     use_credit: bool = False,
     now: datetime,
     credit_shown: Money | None = None,
+    answer: Callable[[Parts], GivenAnswer | None] = lambda _parts: None,
 ) -> Parts:
     """Use a code and the rider's credit for a draft that was just made: both are set aside until its card is charged, and
     come back when nothing comes of it. Answers how the pledge is paid then.
 
     In the transaction that makes the draft, so that a refused code leaves no seats behind. The order of locks is trip →
-    pledge → promotion → payment → wallet. `credit_shown` is what the rider was told there is; if it is less by
-    now, raises `CreditChanged`. Raises what `promotions.find` raises, and `NotChangeable` once there is a payment: the
-    second time is refused.
+    pledge → promotion → payment → wallet. `credit_shown` is what the rider was told there is; if it is less by now,
+    raises `CreditChanged`. `answer` gives the row that keeps what is answered, written with it. Raises what
+    `promotions.find` raises, and `NotChangeable` once there is a payment: the second time is refused.
     """
     trip, pledge = locked_pledge(pledge_id)
 
@@ -47,4 +50,6 @@ def cover(
     had = credit_of(pledge.rider, pledge.currency) + parts.from_credit
     if credit_shown is not None and had < credit_shown:
         raise CreditChanged(credit=had)
+    if row := answer(parts):
+        row.save(force_insert=True)
     return parts

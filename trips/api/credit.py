@@ -14,8 +14,8 @@ from rest_framework.views import APIView
 
 from payments.queries import Parts, credit_of
 from rally import codes
-from rally.models import User
-from rally.rest import MoneyField, Pages
+from rally.models import GivenAnswer, User
+from rally.rest import Keep, MoneyField, Pages
 from trips.actions import covering, promotions
 from trips.models import Pledge, Trip
 from trips.queries import credit
@@ -73,12 +73,20 @@ def check_code(request: Request, code: str, typed: str, now: datetime) -> None:
         promotions.guess(typed, trip=trip, rider=user, who=str(user.pk), now=now)
 
 
-def cover(pledge: Pledge, given: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """Use what was given for a draft that was just made; how it is paid."""
-    parts = covering.cover(
-        pledge_id=pledge.id, promotion=given["promotion"], use_credit=given["use_credit"], now=now
+def cover(pledge: Pledge, given: dict[str, Any], told: dict[str, Any], *, keep: Keep, now: datetime) -> None:
+    """Use what was given for a draft that was just made, and say in what is `told` how it is paid; that is kept."""
+
+    def answer(parts: Parts) -> GivenAnswer | None:
+        told["paid_by"] = parts_out(parts)
+        return keep(201, told)
+
+    covering.cover(
+        pledge_id=pledge.id,
+        promotion=given["promotion"],
+        use_credit=given["use_credit"],
+        answer=answer,
+        now=now,
     )
-    return parts_out(parts)
 
 
 def parts_out(parts: Parts) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from contextlib import nullcontext
-from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -268,7 +267,7 @@ class TripPledges(APIView):
         def answer(pledge: Pledge) -> GivenAnswer | None:
             made[:] = [pledge]
             told.update(_made(pledge))
-            return None if helped else keep(201, told)
+            return None if helped and pledge.state == PledgeState.DRAFT else keep(201, told)
 
         wanted: dict[str, Any] = {
             "rider": User.asking(request),
@@ -281,8 +280,8 @@ class TripPledges(APIView):
             check_code(request, code, given["promotion"], wanted["now"])
             with transaction.atomic() if helped else nullcontext():
                 self._take(code, given, wanted)
-                if helped:
-                    self._cover(made[0], given, told, keep=keep, now=wanted["now"])
+                if helped and made[0].state == PledgeState.DRAFT:
+                    cover(made[0], given, told, keep=keep, now=wanted["now"])
         except Trip.DoesNotExist:
             raise Http404 from None
         return Response(told, status=201)
@@ -294,14 +293,6 @@ class TripPledges(APIView):
             if not given["wait"]:
                 raise
             waiting.wait_at(code=codes.clean(code), stop=given["stop"], **wanted)
-
-    def _cover(
-        self, pledge: Pledge, given: dict[str, Any], told: dict[str, Any], *, keep: Keep, now: datetime
-    ) -> None:
-        if pledge.state == PledgeState.DRAFT:
-            told["paid_by"] = cover(pledge, given, now)
-        if row := keep(201, told):
-            row.save(force_insert=True)
 
 
 def _made(pledge: Pledge) -> dict[str, Any]:

@@ -1,0 +1,106 @@
+"""Codes and credit by program."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from rest_framework.test import APIClient
+
+from payments import queries
+from rally.models import GivenAnswer, User
+from tests.factories import pledges as make
+from tests.factories.payments import usd
+from tests.factories.promotions import credited, promotion
+from tests.factories.trips import proposed
+from tests.trips.api.test_pledges import join, program
+from trips.models import Pledge, Promotion, Trip
+from trips.states import VehicleClass
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def at(now: datetime) -> Any:
+    """The wall clock stands at `now`."""
+    with time_machine.travel(now, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def van(at: Any, now: datetime) -> Trip:
+    """A van for 14 that goes at 9."""
+    return proposed(vehicle_class=VehicleClass.VAN, now=now)
+
+
+def test_join_with_code_and_credit(van: Trip, ana: User) -> None:
+    promotion()
+    credited(ana, 1200)
+    answer = join(program(ana), van, key="one", promotion="gameday", use_credit=True)
+    whole = van.stops.get().fare_minor
+    by_code = whole * 20 // 100
+    assert answer.status_code == 201
+    assert {name: part["minor"] for name, part in answer.data["paid_by"].items()} == {
+        "by_code": by_code,
+        "from_credit": 1200,
+        "by_card": whole - by_code - 1200,
+    }
+    again = join(program(ana), van, key="one", promotion="gameday", use_credit=True)
+    assert (again.status_code, again.json()) == (201, answer.json())
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert (Pledge.objects.count(), Promotion.objects.get().uses, GivenAnswer.objects.count()) == (1, 1, 1)
+    shown = program(ana).get(f"/api/v1/pledges/{answer.data['code']}")
+    assert shown.data["paid_by"] == answer.data["paid_by"]
+
+
+def test_join_without_either_is_all_by_card(van: Trip, ana: User) -> None:
+    credited(ana, 1200)
+    answer = join(program(ana), van)
+    assert answer.data["paid_by"]["by_card"] == answer.data["amount"]
+    assert queries.credit_of(ana) == usd(1200)
+    assert (
+        program(ana).get(f"/api/v1/pledges/{answer.data['code']}").data["paid_by"]["from_credit"]["minor"]
+        == 0
+    )
+
+
+def test_a_code_is_refused_with_its_reason(van: Trip, ana: User) -> None:
+    answer = join(program(ana), van, key="one", promotion="NOSUCH")
+    assert (answer.status_code, answer.data["code"]) == (409, "promotion_unknown")
+    for _ in range(9):
+        join(program(ana), van, promotion="NOSUCH")
+    assert join(program(ana), van, promotion="NOSUCH").data["code"] == "promotion_guessed"
+    assert not Pledge.objects.exists()
+    assert join(program(ana), van, key="one").status_code == 201
+
+
+def test_a_code_on_a_trip_that_is_not_there(van: Trip, ana: User) -> None:
+    Trip.objects.update(code="GONE22")
+    assert join(program(ana), van, promotion="GAMEDAY").status_code == 404
+
+
+def test_the_waiting_list_uses_nothing(van: Trip, ana: User, now: datetime) -> None:
+    promotion()
+    make.draft(van, seats=10, now=now)
+    make.draft(van, seats=4, now=now)
+    answer = join(program(ana), van, key="one", promotion="GAMEDAY", wait=True)
+    assert (answer.status_code, answer.data["state"]) == (201, "waiting")
+    assert (Promotion.objects.get().uses, GivenAnswer.objects.count()) == (0, 1)
+
+
+def test_my_credit(van: Trip, ana: User, max_: User, at: Any) -> None:
+    for _ in range(3):
+        credited(ana, 500)
+    at.shift(timedelta(minutes=1))
+    join(program(ana), van, use_credit=True)
+    answer = program(ana).get("/api/v1/credit", {"limit": 2})
+    assert answer.data["balance"] == {"minor": 0, "currency": "USD"}
+    assert [each["kind"] for each in answer.data["results"]] == ["set_aside", "goodwill"]
+    assert answer.data["results"][0]["amount"]["minor"] == -1500
+    assert answer.data["results"][0]["trip"] == van.code
+    more = program(ana).get(answer.data["next"])
+    assert len(more.data["results"]) == 2
+    assert program(max_).get("/api/v1/credit").data["results"] == []
+    assert APIClient().get("/api/v1/credit").status_code == 401

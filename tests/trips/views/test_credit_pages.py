@@ -1,0 +1,227 @@
+"""Codes, credit and personal links as visitors meet them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+
+from payments import queries
+from payments.actions import contributions
+from payments.models import Checkout, Contribution
+from rally import outbox
+from rally.models import Notice, User
+from tests.factories.payments import type_card, usd
+from tests.factories.promotions import credited, promotion
+from tests.factories.trips import proposed
+from tests.trips.views.test_riding import signed_in, typed, walk
+from trips.actions import invitations, settlement
+from trips.models import Friend, Pledge, Promotion, Trip
+from trips.queries import inviting, links
+from trips.states import VehicleClass
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def at(now: datetime) -> Any:
+    """The wall clock stands at `now`, so that pages and actions agree."""
+    with time_machine.travel(now, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def van(at: Any, now: datetime) -> Trip:
+    """A van for 14 that goes at 9."""
+    return proposed(vehicle_class=VehicleClass.VAN, now=now)
+
+
+def text(answer: Any) -> str:
+    """What a page says, without its marks."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode())).replace("&#x27;", "'")
+
+
+def fare(van: Trip) -> int:
+    """One seat."""
+    return van.stops.get().fare_minor
+
+
+# ---- the form
+
+
+def test_the_sum_shows_code_credit_and_card(van: Trip, ana: User) -> None:
+    promotion()
+    credited(ana, 1200)
+    client = signed_in(ana)
+    page = client.get(f"/t/{van.code}/pledge/")
+    assert "Use my $12 credit" in text(page)
+    assert re.search(r'id="id_use_credit" checked', page.content.decode())
+
+    facts = typed(page, do="sum", promotion="gameday", use_credit="on")
+    answer = client.post(f"/t/{van.code}/pledge/", facts, headers={"HX-Request": "true"})
+    by_code = fare(van) * 20 // 100
+    assert f"Code GAMEDAY \N{MINUS SIGN}{usd(by_code)}" in text(answer)
+    assert "From your credit \N{MINUS SIGN}$12" in text(answer)
+    assert f"By card, at most {usd(fare(van) - by_code - 1200)}" in text(answer)
+    assert not Pledge.objects.exists()
+    assert Promotion.objects.get().uses == 0
+
+
+def test_a_code_is_used_with_the_seats(client: Client, van: Trip) -> None:
+    promotion("TENNER", amount_minor=1000)
+    answer = walk(client, van, promotion=" tenner ")
+    pledge = Pledge.objects.select_related("payment").get()
+    assert (answer.status_code, answer["Location"]) == (303, links.pay_link(pledge))
+    assert (pledge.payment.covered_minor, Promotion.objects.get().uses) == (1000, 1)
+
+    checkout = client.get(answer["Location"])["Location"]
+    assert Checkout.objects.get().amount_minor == fare(van) - 1000
+    type_card(checkout)
+    page = client.get(links.paid_link(pledge), follow=True)
+    assert f"Code TENNER \N{MINUS SIGN}$10 By card {usd(fare(van) - 1000)}" in text(page)
+    body = str(outbox.message(Notice.objects.get(kind="trips.pledged")).body)
+    assert (
+        f"In all it is {usd(fare(van))}: $10 by your code, {usd(fare(van) - 1000)} by card."
+        in body.replace("\n", " ")
+    )
+    assert f"asked to hold {usd(fare(van) - 1000)}" in body.replace("\n", " ")
+
+
+def test_credit_is_used_unless_it_is_unticked(van: Trip, ana: User) -> None:
+    credited(ana, 1200)
+    client = signed_in(ana)
+    walk(client, van, use_credit="on", credit="1200")
+    assert (Contribution.objects.get().amount_minor, queries.credit_of(ana)) == (1200, usd(0))
+    page = client.get(Pledge.objects.get().get_absolute_url())
+    assert "From your credit \N{MINUS SIGN}$12" in text(page)
+
+
+def test_unticked_credit_stays(van: Trip, ana: User) -> None:
+    credited(ana, 1200)
+    walk(signed_in(ana), van, credit="1200")
+    assert (Contribution.objects.count(), queries.credit_of(ana)) == (0, usd(1200))
+
+
+@pytest.mark.parametrize("shown", ["1300", "x", "", "9999999999"])
+def test_less_credit_than_was_shown(van: Trip, ana: User, shown: str) -> None:
+    credited(ana, 1200)
+    answer = walk(signed_in(ana), van, use_credit="on", credit=shown)
+    if shown == "1300":
+        assert answer.status_code == 409
+        assert "Your credit is $12 by now" in text(answer)
+        assert not Pledge.objects.exists()
+    else:
+        assert answer.status_code == 303
+
+
+def test_a_refused_code_takes_no_seats_and_makes_no_account(client: Client, van: Trip) -> None:
+    promotion(max_uses=1)
+    Promotion.objects.update(uses=1)
+    answer = walk(client, van, promotion="GAMEDAY")
+    assert answer.status_code == 409
+    assert "This code was used as often as it may be." in text(answer)
+    assert 'value="GAMEDAY"' in answer.content.decode()
+    assert (Pledge.objects.count(), User.objects.filter(email="ana.new@test.example").count()) == (0, 0)
+    Promotion.objects.update(uses=0)
+
+
+def test_an_unknown_code_is_said_beside_the_sum(client: Client, van: Trip) -> None:
+    answer = walk(client, van, do="sum", promotion="NOSUCH")
+    assert answer.status_code == 200
+    assert "We do not know this code" in text(answer)
+
+
+def test_guessing_codes_ends_soon(client: Client, van: Trip) -> None:
+    promotion()
+    for n in range(10):
+        assert "We do not know this code" in text(walk(client, van, do="sum", promotion=f"GUESS{n}"))
+    answer = walk(client, van, promotion="GAMEDAY")  # also the right one
+    assert answer.status_code == 409
+    assert "Too many codes that do not exist" in text(answer)
+    assert walk(client, van).status_code == 303  # without one it goes on
+
+
+def test_what_was_typed_is_kept_for_who_signs_in(client: Client, van: Trip, ana: User) -> None:
+    walk(client, van, email=ana.email, promotion="GAMEDAY")
+    client.force_login(ana, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert 'value="GAMEDAY"' in client.get(f"/t/{van.code}/pledge/").content.decode()
+
+
+# ---- my credit
+
+
+def test_my_credit_tells_where_it_came_from(
+    van: Trip, ana: User, at: Any, django_assert_max_num_queries: Any
+) -> None:
+    credited(ana, 1200)
+    client = signed_in(ana)
+    walk(client, van, use_credit="on")
+    at.move_to(van.decides_at)
+    settlement.settle(trip_id=van.id, now=van.decides_at)
+    contributions.hand_back_due(now=van.decides_at)
+    pledge, client = Pledge.objects.get(), signed_in(ana)
+
+    client.get("/rides/credit/")  # makes the link
+    with django_assert_max_num_queries(9):
+        page = client.get("/rides/credit/")
+    said = text(page)
+    assert "You have $12." in said
+    assert "From us, to say sorry +$12" in said
+    assert f"For your seats: {van} -$12" in said
+    assert f"Back from your seats: {van} +$12" in said
+    assert pledge.get_absolute_url() in page.content.decode()
+    assert "/rides/credit/" in client.get("/rides/").content.decode()
+
+
+def test_without_credit_it_says_how_to_get_some(at: Any, ana: User) -> None:
+    said = text(signed_in(ana).get("/rides/credit/"))
+    assert "You have none right now." in said
+    assert "Nothing yet." in said
+
+
+def test_a_stranger_signs_in_and_sees_only_their_own(client: Client, at: Any, ana: User, max_: User) -> None:
+    credited(ana, 1200)
+    assert client.get("/rides/credit/").status_code == 302
+    assert "$12" not in text(signed_in(max_).get("/rides/credit/"))
+
+
+# ---- personal links
+
+
+def test_a_friend_who_makes_an_account_is_written_down(
+    client: Client, van: Trip, ben: User, now: datetime
+) -> None:
+    code = invitations.code_of(inviter=ben, now=now)
+    assert inviting.link(code).endswith(f"/?friend={code}")
+    client.get("/", {"friend": code})
+    walk(client, van)
+    row = Friend.objects.get()
+    assert (row.inviter, row.friend.email, row.outcome) == (ben, "ana.new@test.example", "waiting")
+    assert "One friend signed up through it" in text(signed_in(ben).get("/rides/credit/"))
+
+
+def test_a_link_to_a_trip_brings_friends_too(client: Client, van: Trip, ben: User, now: datetime) -> None:
+    code = invitations.code_of(inviter=ben, now=now)
+    client.get(f"/t/{van.code}/", {"friend": code.lower()})
+    facts = {"email": "kim@test.example", "name": "Kim", "password1": "a-long-word-of-hers"}
+    answer = client.post("/accounts/signup/", facts)
+    assert answer.status_code == 302
+    assert Friend.objects.get().friend.email == "kim@test.example"
+    assert "friend" not in client.session
+
+
+@pytest.mark.parametrize("code", ["", "short", "ABCDEFGHIJ", "<script>", "2" * 10, "é" * 10])
+def test_what_is_no_link_does_nothing(client: Client, van: Trip, code: str) -> None:
+    assert client.get("/", {"friend": code}).status_code == 200
+    walk(client, van)
+    assert not Friend.objects.exists()
+
+
+def test_who_has_an_account_is_not_brought(van: Trip, ana: User, ben: User, now: datetime) -> None:
+    client = signed_in(ana)
+    client.get("/", {"friend": invitations.code_of(inviter=ben, now=now)})
+    assert "friend" not in client.session
