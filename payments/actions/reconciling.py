@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 from uuid import UUID
 
 from django.conf import settings
@@ -32,7 +33,7 @@ from payments.models import (
 )
 from payments.queries import ageing
 from payments.states import UNKNOWN, AttemptState, OperationState, PaymentState
-from rally import audit, clock
+from rally import audit
 from rally.errors import NotAllowed
 from rally.later import later
 from rally.models import User
@@ -93,7 +94,7 @@ def reconcile(*, full: bool, now: datetime) -> Reconciliation | None:
     row = _begin(full, now)
     if row is None:
         return None
-    found, errors = Findings(full, now), []
+    began, found, errors = monotonic(), Findings(full, now), []
     for name, step in _STEPS.items():
         try:
             step(found)
@@ -103,7 +104,7 @@ def reconcile(*, full: bool, now: datetime) -> Reconciliation | None:
             # Our own fault in one step must not hide what the others find.
             logger.exception("reconciliation.crashed step=%s", name)
             errors.append(f"{name}: crashed")
-    return _end(row, found, "; ".join(errors))
+    return _end(row, found, "; ".join(errors), took=timedelta(seconds=monotonic() - began))
 
 
 @transaction.atomic
@@ -127,8 +128,8 @@ def _begin(full: bool, now: datetime) -> Reconciliation | None:
     return Reconciliation.objects.create(kind=kind, started_at=now)
 
 
-def _end(row: Reconciliation, found: Findings, error: str) -> Reconciliation:
-    row.ended_at = max(clock.now(), row.started_at)
+def _end(row: Reconciliation, found: Findings, error: str, *, took: timedelta) -> Reconciliation:
+    row.ended_at = row.started_at + took
     row.looked_at, row.mended = found.looked_at, found.mended
     row.differences, row.error = found.written(), error[:200]
     row.save()
