@@ -23,6 +23,7 @@ from tests.factories.payments import MASTERCARD, SAVES_THEN_DECLINES
 from tests.factories.trips import proposed, stop
 from trips import tasks
 from trips.actions import backing, fares, pledges, settlement, trips
+from trips.actions.backing import payment_id_of
 from trips.errors import FaresCannotFall
 from trips.models import Pledge, Trip
 from trips.queries import fares as prices
@@ -307,7 +308,7 @@ def test_later_riders_pay_the_price_in_force_and_lower_it_for_everybody(
     assert {refund.reason for refund in Refund.objects.all()} == {"fare_fell"}
     for pledge in (first, second, third):
         low = share(pledge.stop.fare_minor, 65)
-        assert refunds.pop(pledge.payment_id) == (share(pledge.stop.fare_minor, 82) - low) * pledge.seats
+        assert refunds.pop(payment_id_of(pledge)) == (share(pledge.stop.fare_minor, 82) - low) * pledge.seats
         assert fresh(pledge.payment).refundable.minor == low * pledge.seats == fresh(pledge).charge.minor
     assert refunds == {}
     assert fresh(van).fares_closed_at == moment
@@ -372,7 +373,7 @@ def test_never_more_than_is_left(van: Trip, at: Any, now: datetime, sam: Any) ->
     make.backed(van, seats=2, now=now)
     most = fresh(pledge.payment).captured
     by_hand = most - most.percent(1)
-    payments.refund(payment_id=pledge.payment_id, amount=by_hand, reason="by hand", now=now, by=sam)
+    payments.refund(payment_id=payment_id_of(pledge), amount=by_hand, reason="by hand", now=now, by=sam)
 
     moment = close(van, at)
 
@@ -386,9 +387,9 @@ def test_all_of_it_given_back_by_hand_leaves_nothing_to_give(
 ) -> None:
     gone, other = confirmed(van, now, 5, 6)
     make.backed(van, seats=2, now=now)
-    Payment.objects.filter(id=gone.payment_id).update(followed=True)
+    Payment.objects.filter(id=payment_id_of(gone)).update(followed=True)
     payments.refund(
-        payment_id=gone.payment_id, amount=fresh(gone.payment).captured, reason="by hand", now=now, by=sam
+        payment_id=payment_id_of(gone), amount=fresh(gone.payment).captured, reason="by hand", now=now, by=sam
     )
     Pledge.objects.filter(id=gone.id).update(state=PledgeState.PAID, ended_at=None)  # its news is on the way
 

@@ -17,6 +17,7 @@ from tests.factories import pledges as make
 from tests.factories.payments import SAVES_THEN_DECLINES
 from tests.factories.trips import proposed
 from trips import tasks
+from trips.actions.backing import payment_id_of
 from trips.errors import PledgesClosed
 from trips.models import Pledge, Trip
 from trips.states import PledgeState, TripState, VehicleClass
@@ -99,7 +100,7 @@ def test_asked_once_more_only_where_the_bank_said_not_now(
     van: Trip, at: Any, now: datetime, decline: str, advice: str, asked_again: bool
 ) -> None:
     _good, poor = settling(van, now)
-    Payment.objects.filter(id=poor.payment_id).update(decline_code=decline, advice_code=advice)
+    Payment.objects.filter(id=payment_id_of(poor)).update(decline_code=decline, advice_code=advice)
     assert payments.may_retry(fresh(poor).payment) is asked_again
     tried = Attempt.objects.filter(payment=poor.payment).count()
 
