@@ -95,9 +95,9 @@ def one_charge(truth: Found) -> None:
 
 
 def one_hold(truth: Found) -> None:
-    """P2: we never place two holds for one pledge."""
+    """P2: we never place two holds for one pledge, nor one beside what was taken."""
     for payment, intents in truth.items():
-        ours = [each for each in intents if each.held and not each.by_payer]
+        ours = [each for each in intents if (each.held or each.kept > 0) and not each.by_payer]
         if payment is not None and len(ours) > 1:
             raise Broken("P2", f"double hold: {[each.id for each in ours]}")
 

@@ -55,11 +55,12 @@ class Trouble:
     def begin(self, *, storm: bool = False) -> str:
         """Let trouble of some kinds begin; in words. In a storm it is much, and answers are lost that matter."""
         draw = self._chance
-        rate = draw.choice([0.3, 0.5] if storm else [0.05, 0.15, 0.3, 0.6])
+        rate = draw.choice([0.05, 0.15, 0.3, 0.6])
         kinds = draw.sample(list(Fault), draw.randint(1, 4))
+        rates = {fault: rate / len(kinds) for fault in kinds}
         if storm:
-            kinds = list(dict.fromkeys([draw.choice(_TREACHEROUS), *kinds[:2]]))
-        self._faults.rates = {fault: rate / len(kinds) for fault in kinds}
+            rates = {fault: 0.1 / len(kinds) for fault in kinds} | dict.fromkeys(_TREACHEROUS, 0.2)
+        self._faults.rates = rates
         news = [fault for fault in WebhookFault if self._loses_news or fault is not WebhookFault.LOST]
         self._faults.webhook_rates = dict.fromkeys(news, 0.15)
         self._crash, self._cut, self._meddle = (
@@ -68,8 +69,8 @@ class Trouble:
             draw.choice([0, 0.1, 0.3]),
         )
         self.on = True
-        names = ", ".join(kinds)
-        return f"{names} at {rate}, crashes {self._crash}, cuts {self._cut}, second worker {self._meddle}"
+        names = ", ".join(f"{fault} {share:.2f}" for fault, share in rates.items())
+        return f"{names}, crashes {self._crash}, cuts {self._cut}, second worker {self._meddle}"
 
     def end(self) -> None:
         """All trouble is over."""
