@@ -27,7 +27,13 @@ def statement_pdf(found: Statement) -> bytes:
                 (_("Of it due to you"), exact(found.due_then)),
                 (_("Of it owed by you"), exact(found.debt_then)),
             ],
-            parts=[_("What your runs earned"), _earned(found), _("Your account"), _account(found)],
+            parts=[
+                _("What your runs earned"),
+                _earned(found),
+                _("Your account"),
+                _account(found),
+                *_held(found),
+            ],
         )
     )
 
@@ -51,6 +57,15 @@ def _account(found: Statement) -> Table:
     rows.append(["", _("Balance after"), "", exact(found.closing)])
     head = (_("Day"), _("What"), _("Amount"), _("Balance"))
     return Table(head, rows, sums=1, words=(1,), widths=(1.1, 4, 1.2, 1.2))
+
+
+def _held(found: Statement) -> list[str]:
+    """Why the pay of a run still waits, as it stands now."""
+    return [
+        _("Held back: %(run)s, because: %(why)s") % {"run": line.run.code, "why": line.held.why}
+        for line in found.lines
+        if line.held
+    ]
 
 
 def _whole(line: Line) -> list[Money]:

@@ -15,7 +15,7 @@ from django.db.models import Q
 from payments import gateway, locks
 from payments.actions import calls
 from payments.gateway import words
-from payments.models import Operation, Payment
+from payments.models import Operation, Payee, Payment
 from payments.states import OperationState
 from rally import audit
 from rally.errors import NotAllowed
@@ -143,7 +143,14 @@ def _claim(operation_id: UUID | str, now: datetime) -> tuple[Operation, datetime
 
 def _belongs_elsewhere(operation: Operation) -> bool:
     """A row of the sandbox must not become a call to Stripe, nor the other way round."""
-    return operation.payment is not None and operation.payment.provider != gateway.provider()
+    whose = operation.payment.provider if operation.payment is not None else _payee_s_provider(operation)
+    return whose not in (None, gateway.provider())
+
+
+def _payee_s_provider(operation: Operation) -> str | None:
+    """Whose books the payee is in that is opened or paid by it, if one is."""
+    concerned = Payee.objects.filter(Q(id=operation.subject) | Q(transfers=operation.subject))
+    return concerned.values_list("provider", flat=True).first()
 
 
 def _must_look_first(operation: Operation, sent_before: datetime | None, now: datetime) -> bool:

@@ -30,10 +30,10 @@ def staff(client: Client, sam: User) -> Client:
 def a_bit_of_all(sandbox: Sandbox, ana: User, time: Time) -> Payment:
     paid = at_page(payment(ana, now=time()), Checkout.Mode.CHARGE, now=time(), number=REFUND_FAILS)
     payments.refund(payment_id=paid.id, amount=usd(100), reason="x", now=time(), by=None)
+    share = earnings.Due(payee(now=time()).id, {paid.id: 3000})
     earnings.book(
-        group=paid.group, payee_id=payee(now=time()).id, payment_ids=[paid.id], share=usd(3000), due_at=time(),
-        now=time(), by=None,
-    )  # fmt: skip
+        group=paid.group, payment_ids=[paid.id], operators=[share], due_at=time(), now=time(), by=None
+    )
     work(time)
     time.move(days=3)
     work(time)

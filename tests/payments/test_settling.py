@@ -118,6 +118,7 @@ def test_a_price_beyond_what_riders_paid_is_ours_to_bear(
     tied, loose = Transfer.objects.get(purpose="share"), Transfer.objects.get(purpose="top_up")
     assert (tied.state, loose.state) == (TransferState.PAID, TransferState.PENDING)  # our balance is short
     assert loose.due_at > time()
+    assert not earnings.not_covered(transfer_id=tied.id, now=time())  # a charge covers itself
     assert earnings.send_due(now=time()) == 0
 
     other = paid_by(ana, f"trip:{uuid7()}", time, 20_000)
@@ -162,6 +163,24 @@ def test_a_refund_of_a_shared_part_and_a_price_takes_only_the_part(
     assert balances(PAYABLE, "operator:receivable") == [0, 0]
     sent = Transfer.objects.get()
     assert sent.amount_minor - sent.reversed_minor == 3000
+
+
+def test_money_without_a_payment_goes_to_no_other_provider(
+    sandbox: Sandbox, group: str, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = payee(now=time())
+    share(group, time, operators=[Due(to.id, firm=500)])
+    from payments.actions import operations
+
+    with monkeypatch.context() as waiting:
+        waiting.setattr(operations, "run", lambda *_args, **_more: None)
+        assert earnings.send_due(now=time()) == 1
+    asked = Operation.objects.get(kind="transfer")
+    Payee.objects.filter(id=to.id).update(provider="test")
+    assert operations.run(asked.id, now=time()) == "stuck"
+    Payee.objects.filter(id=to.id).update(provider="sandbox")
+    asked.refresh_from_db()
+    Operation.objects.filter(id=asked.id).update(state="pending", due_at=time())
 
 
 # ---- who bears what is given back

@@ -298,10 +298,10 @@ def test_what_means_nothing_to_us_is_left_alone(sandbox: Sandbox, time: Time) ->
 
 def sent(ana: User, time: Time) -> Transfer:
     paid = at_page(payment(ana, now=time()), CHARGE, now=time())
+    share = earnings.Due(payee(now=time()).id, {paid.id: 3000})
     earnings.book(
-        group=paid.group, payee_id=payee(now=time()).id, payment_ids=[paid.id], share=usd(3000), due_at=time(),
-        now=time(), by=None,
-    )  # fmt: skip
+        group=paid.group, payment_ids=[paid.id], operators=[share], due_at=time(), now=time(), by=None
+    )
     earnings.send_due(now=time())
     return Transfer.objects.get()
 
@@ -322,10 +322,10 @@ def test_a_lost_reversal_is_found_again(sandbox: Sandbox, ana: User, time: Time)
 
 def test_a_refund_while_the_transfer_is_on_its_way(sandbox: Sandbox, ana: User, time: Time) -> None:
     paid = at_page(payment(ana, now=time()), CHARGE, now=time())
+    share = earnings.Due(payee(now=time()).id, {paid.id: 3000})
     earnings.book(
-        group=paid.group, payee_id=payee(now=time()).id, payment_ids=[paid.id], share=usd(3000), due_at=time(),
-        now=time(), by=None,
-    )  # fmt: skip
+        group=paid.group, payment_ids=[paid.id], operators=[share], due_at=time(), now=time(), by=None
+    )
     assert sandbox.faults is not None
     sandbox.faults.script("POST", "/v1/transfers$", Fault.DROP_AFTER)
     earnings.send_due(now=time())
@@ -355,8 +355,9 @@ def test_a_share_too_small_to_split_is_sent_in_one(
     second = at_page(payment(ben, now=time(), group=first.group), CHARGE, now=time())
     both = [first.id, second.id]
     to = payee(now=time()).id
+    share = earnings.Due(to, {first.id: 1, second.id: 0})
     made = earnings.book(
-        group=first.group, payee_id=to, payment_ids=both, share=usd(1), due_at=time(), now=time(), by=None
+        group=first.group, payment_ids=both, operators=[share], due_at=time(), now=time(), by=None
     )
     assert [each.amount_minor for each in made] == [1]
     without = second if made[0].payment_id == first.id else first

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from operators.settling.splits import Driven, Facts, Kept, Pay, Terms, split
@@ -115,6 +115,7 @@ cases = some.builds(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a machine that is busy
 @given(cases)
 def test_it_all_adds_up_and_nobody_gets_less_than_nothing(case: Facts) -> None:
     found = split(case)
@@ -131,6 +132,7 @@ def test_it_all_adds_up_and_nobody_gets_less_than_nothing(case: Facts) -> None:
     assert found.platform >= 0 or sum(found.partner) == 0
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a machine that is busy
 @given(cases)
 def test_a_guarantee_is_kept_and_a_share_is_never_more_than_was_paid(case: Facts) -> None:
     for run, pay_ in zip(case.driven, split(case).operators, strict=True):

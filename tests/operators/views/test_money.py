@@ -71,6 +71,11 @@ def test_a_statement_says_what_the_ledger_says(
     assert found.debt_then.minor == -balance("operator:receivable", payee=payee) == 4321
     assert found.lines[0].our_part.minor == -earned.pay_minor
 
+    paper = as_(otto).get(reverse("operators:statement_paper", args=MONTH)).content
+    text = "\n".join(sheet.extract_text() for sheet in PdfReader(io.BytesIO(paper)).pages)
+    assert "because: A rider was hurt." in text
+    assert "Ana Lund" not in text
+
     page = as_(otto).get(reverse("operators:statement", args=MONTH)).content.decode()
     for words in (str(earned.pay), "A rider was hurt.", "Came an hour late.", "-$43.21", str(found.closing)):
         assert words in page
