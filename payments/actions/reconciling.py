@@ -234,13 +234,13 @@ def _holds(found: Findings) -> None:
     """Holds that nobody wants are let go, with an alert; of those that lapse soon the app above is told, to decide now."""
     wanted = [PaymentState.HELD, PaymentState.CAPTURING, *UNKNOWN]
     left = Attempt.objects.filter(state=AttemptState.HELD, payment__provider=gateway.provider())
-    unwanted = left.exclude(payment__state__in=wanted).order_by("id")
-    for attempt_id, payment_id in list(unwanted.values_list("id", "payment_id")[: found.limit]):
-        logger.error("hold.left attempt=%s payment=%s", attempt_id, payment_id)
-        if _let_go(payment_id, attempt_id, found.now):
+    unwanted = left.exclude(payment__state__in=wanted)
+    for attempt in rounds.following("holds:left", unwanted, limit=found.limit, now=found.now):
+        logger.error("hold.left attempt=%s payment=%s", attempt.id, attempt.payment_id)
+        if _let_go(attempt.payment_id, attempt.id, found.now):
             found.mended += 1
         else:
-            found.differ("holds_left", [f"attempt {attempt_id} of payment {payment_id}"])
+            found.differ("holds_left", [f"attempt {attempt.id} of payment {attempt.payment_id}"])
     soon = Payment.objects.filter(
         state=PaymentState.HELD, hold_expires_at__lt=found.now + ENDS_SOON, provider=gateway.provider()
     )
