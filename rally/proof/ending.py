@@ -39,7 +39,7 @@ _COUNTED = ("payments_operation", "rally_statechange", "rally_notice", "payments
             "payments_refund", "payments_transfer", "payments_attempt", "payments_checkout")  # fmt: skip
 
 
-def catch_up(world: World, *, rounds: int = 40) -> None:
+def catch_up(world: World, *, rounds: int = 15) -> None:
     """Let everything that runs by itself run until nothing is under way; time goes to when the next thing is due."""
     world.trouble.end()
     for _ in range(rounds):

@@ -16,6 +16,8 @@ from rally.proof.world import Broken, World
 from trips.models import Trip
 from trips.states import TripState
 
+#: Steps before the storm in a short story: what is built wrongly shows in storms.
+SHORT = 6
 #: How many stories have their decision in a storm, and how long it lasts.
 _STORMY, _STORM_ROUNDS = 0.6, 10
 #: For each of so many seeds the metamorphic properties are judged, too: they cost four tellings more.

@@ -14,7 +14,7 @@ from payments.gateway import reading
 from payments.models import FeedCursor, InboxEvent
 from payments.sandbox.errors import ApiError
 from payments.sandbox.faults import WebhookFault
-from rally.proof import ending, machine, others, riders
+from rally.proof import ending, machine, others, riders, safety
 from rally.proof.ground import Ground
 from rally.proof.world import Broken, World
 from trips.models import Pledge, Trip
@@ -160,6 +160,7 @@ def _play(world: World, scene: Scene, *, garbled: bool) -> None:
         world.sandbox.faults.webhook_rates = {WebhookFault.LATER: 0.3, WebhookFault.TWICE: 0.4}
     world.say(f"-- {world.now:%d %b %H:%M}: {scene.act.__name__.strip('_')}")
     scene.act(world, scene)
+    safety.check(world)
     _settle_down(world)
     world.clock.move_to(until)
 

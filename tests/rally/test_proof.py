@@ -37,16 +37,16 @@ def test_the_same_seed_is_the_same_story(here: Ground) -> None:
 
 @pytest.mark.parametrize("name", wrong.DESIGNS)
 def test_a_wrong_design_is_caught(here: Ground, name: str) -> None:
-    """Short, stormy stories will do; `prove_money --wrong all` tells whole ones."""
+    """By a short, stormy story, as `prove_money --wrong all` tells them, while the right design comes through it."""
     design = wrong.DESIGNS[name]
     seen: list[Verdict] = []
     for seed in range(1, 61):
         with wrong.built_in(name):
-            seen.append(story.tell(seed, here, steps=6))
+            seen.append(story.tell(seed, here, steps=story.SHORT))
         if seen[-1].broken in design.caught:
             break
     assert seen[-1].broken in design.caught, [f"{each.seed} {each.broken} {each.what}" for each in seen]
-    right = story.tell(seen[-1].seed, here, steps=6)
+    right = story.tell(seen[-1].seed, here, steps=story.SHORT)
     assert (right.broken, right.what) == ("", "")
 
 
