@@ -27,11 +27,8 @@ def price_to_agree(stop: Stop, seats: int) -> Money:
 
 @register.simple_tag
 def price_falls(stop: Stop) -> str:
-    """What everybody pays now and at the next step, in one line; nothing where the fare stands."""
-    trip = stop.trip
-    if not trip.ladder:
-        return ""
-    now, step = price_now(stop), fares.next_step(trip)
+    """What everybody from this stop pays now and at the next step, in one line; of a trip whose fare falls."""
+    now, step = price_now(stop), fares.next_step(stop.trip)
     if step is None:
         return gettext("%(now)s now, and that is final") % {"now": now}
     return ngettext(

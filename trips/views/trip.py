@@ -92,7 +92,6 @@ def _context(request: HttpRequest, found: Trip, mine: Pledge | None, awaiting: i
         "stops": stops,
         "fare": stops[0].fare_minor,
         "lowest": min(stop.fare_minor for stop in stops),
-        "cheapest": min(stops, key=lambda stop: stop.fare_minor),
         "mine": mine,
         "awaiting": awaiting,
         "open": _is_open(found, now),

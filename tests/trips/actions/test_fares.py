@@ -11,8 +11,8 @@ import pytest
 import time_machine
 from django.db import IntegrityError, connection
 
-from payments.actions import audits, payments, sightings
-from payments.models import Attempt, Payment, Refund
+from payments.actions import audits, disputes, operations, payments, sightings
+from payments.models import Attempt, Dispute, Payment, Refund
 from payments.sandbox import runtime
 from payments.states import PaymentState
 from rally import rules
@@ -400,23 +400,34 @@ def test_all_of_it_given_back_by_hand_leaves_nothing_to_give(
     ]
 
 
-def test_a_dispute_only_puts_it_off(van: Trip, at: Any, now: datetime) -> None:
+@pytest.mark.parametrize("won", [True, False])
+def test_a_dispute_only_puts_it_off(van: Trip, at: Any, now: datetime, won: bool) -> None:
     disputed, other = confirmed(van, now, 5, 6)
     make.backed(van, seats=2, now=now)
-    dispute = runtime.current().open_dispute(Attempt.objects.get(payment=disputed.payment).charge)
-    sightings.look("dispute", dispute["id"], now=now)
-
+    dispute = runtime.current().open_dispute(Attempt.objects.get(payment=disputed.payment).charge)["id"]
+    sightings.look("dispute", dispute, now=now)
     fares.close(trip_id=van.id, now=now)
-
     assert [refund.attempt.payment_id for refund in Refund.objects.all()] == [other.payment_id]
     assert list(prices.owed()) == [disputed]
     assert len(prices.overcharged()) == 1
 
-    runtime.current().decide_dispute(dispute["id"], won=True)
-    sightings.look("dispute", dispute["id"], now=now)
-    close(van, at)
+    if won:
+        row = Dispute.objects.get()
+        disputes.put_together(
+            dispute_id=row.id, evidence={"product_description": "A seat."}, advice="", now=now
+        )
+        disputes.submit(dispute_id=row.id, now=now, by=None)
+        for each in operations.due(now=now):
+            operations.run(each, now=now)
+        runtime.current().decide_dispute(dispute, won=True)
+        sightings.look("dispute", dispute, now=now)
+    moment = close(van, at)
+    sightings.look("dispute", dispute, now=moment)  # nobody answered: the bank has given all of it back
+    tasks.close_fares()
 
-    assert Refund.objects.get(attempt__payment=disputed.payment).reason == "fare_fell"
+    refunds = Refund.objects.filter(attempt__payment=disputed.payment)
+    assert [refund.reason for refund in refunds] == (["fare_fell"] if won else [])
+    assert Notice.objects.filter(kind="trips.fare_fell", recipient=disputed.rider).count() == won
     assert list(prices.owed()) == []
 
 
@@ -480,6 +491,8 @@ def test_a_smaller_bus_promises_no_step_that_it_cannot_reach(van: Trip, now: dat
 
     trip = fresh(van)
     assert (trip.state, trip.locked_percent, prices.next_step(trip)) == ("confirmed", 82, None)
+    fares.close(trip_id=van.id, now=now)
+    assert prices.lowest_percent(fresh(van)) == 82
     books_agree(now)
 
 

@@ -21,6 +21,7 @@ from tests.factories.trips import proposed, stop
 from trips.actions import fares
 from trips.models import Pledge, Trip
 from trips.states import VehicleClass
+from trips.templatetags.fares import price_of_pledge
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,23 +121,23 @@ def test_a_minimum_that_leaves_nothing_to_fall_is_explained(at: Any, client: Cli
 
 
 def test_the_page_says_what_everybody_pays_now_and_next(van: Trip, now: datetime, client: Client) -> None:
-    far, near = (each.fare_minor for each in van.stops.order_by("position"))
+    far = van.stops.get(position=1).fare_minor
     page = text(client.get(van.get_absolute_url()))
-    assert f"{money(near, 100)} now, {money(near, 82)} when 11 are in: 11 more" in page
+    assert f"{money(far, 100)} now, {money(far, 82)} when 11 are in: 11 more" in page
     assert f"You agree to at most {money(far, 100)}." in page
     make.backed(van, seats=11, now=now)
 
     page = text(client.get(van.get_absolute_url()))
 
-    assert f"{money(near, 82)} now, {money(near, 70)} when 13 are in: 2 more" in page  # beside the coach
-    assert f"{money(far, 82)} now, {money(far, 70)} when 13 are in: 2 more" in page  # beside the button
+    # Beside the coach and beside the button.
+    assert page.count(f"{money(far, 82)} now, {money(far, 70)} when 13 are in: 2 more") == 2
     assert f"From 11 seats on · now {money(far, 82)}" in page
     assert "is locked by" not in page
     assert "The seats that are really held when the bus becomes certain make the price of all" in page
 
 
 def test_the_live_part_follows_the_price(van: Trip, now: datetime, client: Client) -> None:
-    near = van.stops.get(position=2).fare_minor
+    far = van.stops.get(position=1).fare_minor
     tags = set()
     for seats in (11, 0, 2):
         if seats:
@@ -146,13 +147,13 @@ def test_the_live_part_follows_the_price(van: Trip, now: datetime, client: Clien
         live = client.get(f"/t/{van.code}/live/")
         assert live.headers["ETag"] not in tags
         tags.add(live.headers["ETag"])
-    assert f"{money(near, 70)} now, {money(near, 65)} when 14 are in: 1 more" in text(live)
+    assert f"{money(far, 70)} now, {money(far, 65)} when 14 are in: 1 more" in text(live)
     assert client.get(f"/t/{van.code}/live/", headers={"If-None-Match": live["ETag"]}).status_code == 304
 
     fares.close(trip_id=van.id, now=now)
 
     closed = client.get(f"/t/{van.code}/live/", headers={"If-None-Match": live["ETag"]})
-    assert f"{money(near, 70)} now, and that is final" in text(closed)
+    assert f"{money(far, 70)} now, and that is final" in text(closed)
     assert "Who had paid more got the difference back." in text(closed)
 
 
@@ -228,6 +229,19 @@ def test_who_comes_later_is_shown_the_price_in_force(van: Trip, now: datetime, c
     assert f"to {money(far, 70)}," in pledge.consent_text
 
 
+def test_once_the_fares_are_closed_the_price_is_the_price(van: Trip, now: datetime, client: Client) -> None:
+    make.backed(van, seats=11, now=now)
+    make.bound(van, seats=14, now=now)
+    far, near = (each.fare_minor for each in van.stops.order_by("position"))
+    assert "When later riders make the price fall" in text(client.get(f"/t/{van.code}/pledge/"))
+    fares.close(trip_id=van.id, now=now)
+
+    page = text(client.get(f"/t/{van.code}/pledge/"))
+
+    assert f"The amount is the price of my stop, {money(near, 82)} to {money(far, 82)}, for each seat" in page
+    assert "later riders" not in page
+
+
 def test_a_price_that_fell_while_reading_is_read_again(van: Trip, now: datetime, client: Client) -> None:
     make.backed(van, seats=11, now=now)
     make.bound(van, seats=14, now=now)
@@ -264,6 +278,23 @@ def test_the_ride_says_where_its_price_stands(van: Trip, now: datetime, at: Any,
 
     assert f"The price is final: {money(far, 70)} a seat." in text(client.get(mine.get_absolute_url()))
     assert signed_in(max_).get(mine.get_absolute_url()).status_code == 404
+
+
+def test_a_ride_whose_fare_stands_says_nothing_of_it(at: Any, now: datetime) -> None:
+    mine = make.backed(proposed(vehicle_class=VehicleClass.VAN, now=now), seats=2, now=now)
+    assert price_of_pledge(mine) == ""
+    page = text(signed_in(mine.rider).get(mine.get_absolute_url()))
+    assert "the price is locked" not in page
+
+
+def test_the_last_step_has_nothing_ahead(van: Trip, now: datetime) -> None:
+    mine, other = make.backed(van, seats=10, now=now), make.backed(van, seats=4, now=now)
+    make.bound(van, seats=14, now=now)
+    far = van.stops.get(position=1).fare_minor
+    page = text(signed_in(mine.rider).get(mine.get_absolute_url()))
+    assert f"locked at {money(far, 65)} a seat and can only fall." in page
+    assert "It falls to" not in page
+    assert fresh(other).price_minor == fresh(mine).price_minor
 
 
 def test_mails_say_what_was_locked_and_what_comes_back(van: Trip, now: datetime, at: Any) -> None:
