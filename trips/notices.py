@@ -83,9 +83,9 @@ def lapsed_captain(trip: Trip, now: datetime) -> None:
         outbox.put(to=trip.captain, kind="trips.lapsed", subject=f"trip:{trip.id}", facts=facts, now=now)
 
 
-def cancelled(pledge: Pledge, now: datetime) -> None:
-    """Somebody called it off; everything comes back."""
-    _tell(pledge, "cancelled", now, paid=pledge.state == PledgeState.WITHDRAWING)
+def cancelled(pledge: Pledge, amount: Money, now: datetime) -> None:
+    """Somebody called it off; everything comes back: `amount`, with what was added to the ride."""
+    _tell(pledge, "cancelled", now, paid=pledge.state == PledgeState.WITHDRAWING, amount=str(amount))
 
 
 def card_needs_you(pledge: Pledge, now: datetime) -> None:

@@ -330,6 +330,7 @@ def drop(*, pledge_id: Any, now: datetime) -> None:
 
     move(pledge, PledgeState.RELEASED, now=now, by=None, trip=trip, why="no card in time")
     payments.release(payment_id=payment.id, keep_card=False, now=now, why="no card in time")
+    trip.refresh_from_db(fields=["seats_taken"])
     notices.dropped(pledge, now)
 
 

@@ -194,7 +194,7 @@ def _enlarge(
     stop = pledge.stop
     stop.trip = trip
     fare = fares.to_agree(stop, len(people))
-    added = draft(stop, words, fare, rider=pledge.rider, seats=len(people), now=now)
+    added = draft(stop=stop, words=words, fare=fare, rider=pledge.rider, seats=len(people), now=now)
     added.enlarges = pledge
     added.save(force_insert=True)
     Seat.objects.bulk_create(

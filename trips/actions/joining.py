@@ -111,7 +111,7 @@ def _reserve(
     def take(stop: Stop) -> Pledge | None:
         fare = fares.to_agree(stop, len(people))
         fare = min(fare, shown) if shown else fare
-        pledge = draft(stop, words(stop), fare, rider=rider, seats=len(people), now=now)
+        pledge = draft(stop=stop, words=words(stop), fare=fare, rider=rider, seats=len(people), now=now)
         seats = [
             Seat(pledge=pledge, position=position, name=person.name, needs=list(person.needs))
             for position, person in enumerate(people, start=1)
@@ -154,7 +154,7 @@ def _is_open(trip: Trip, seats: int, now: datetime) -> bool:
 
 
 def draft(
-    stop: Stop, words: tuple[str, str], fare: Money, *, rider: User, seats: int, now: datetime
+    *, stop: Stop, words: tuple[str, str], fare: Money, rider: User, seats: int, now: datetime
 ) -> Pledge:
     """The pledge as it will be written. No line in the journal: a draft's own row says who made it and when."""
     numbers, (text, version) = rules.current(), words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -11,6 +12,7 @@ from django.utils.translation import gettext as _
 from rally import journal
 from rally.later import later
 from rally.models import User
+from rally.money import Money
 from trips import notices
 from trips.actions import backing, failures, fares, resale
 from trips.actions.settlement import announce
@@ -133,11 +135,15 @@ def cancel(
     journal.move(trip, TRIP, TripState.CANCELLED, now=now, by=by, why=why, also=("decided_at", "why_ended"))
     live = locked_pledges(trip, OCCUPYING)
     had_paid = [pledge for pledge in live if pledge.state == PledgeState.PAID]
+    whole: dict[UUID, Money] = {}
+    for pledge in live:
+        ride = pledge.enlarges_id or pledge.id
+        whole[ride] = whole.get(ride, Money.zero(trip.currency)) + pledge.charge
     for pledge in live:
         told = pledge.state != PledgeState.DRAFT
         backing.let_go(trip=trip, pledge=pledge, now=now, why="cancelled")
         if told and pledge.enlarges_id is None:
-            notices.cancelled(pledge, now)
+            notices.cancelled(pledge, whole[pledge.id], now)
     resale.keep_nothing(trip_id=trip.id, now=now)
     if sorry:
         failures.say_sorry(trip=trip, pledges=had_paid, now=now, by=by)

@@ -65,7 +65,14 @@ def wait(
     if not consent_text:
         told = terms.terms(trip, fare, now)
         consent_text, consent_version = told.text, told.version
-    pledge = draft(stop, (consent_text, consent_version), fare, rider=rider, seats=len(people), now=now)
+    pledge = draft(
+        stop=stop,
+        words=(consent_text, consent_version),
+        fare=fare,
+        rider=rider,
+        seats=len(people),
+        now=now,
+    )
     pledge.state, pledge.reserved_until = PledgeState.WAITING, now
     pledge.save(force_insert=True)
     Seat.objects.bulk_create(

@@ -231,7 +231,9 @@ def test_at_the_latest_at_the_decision(pledge: Pledge, now: datetime) -> None:
 
 
 def test_a_day_once_the_money_is_due(pledge: Pledge, now: datetime) -> None:
-    Trip.objects.filter(id=pledge.trip_id).update(state=TripState.CONFIRMED, decided_at=now)
+    Trip.objects.filter(id=pledge.trip_id).update(
+        state=TripState.CONFIRMED, decided_at=now, seats_supplied=14
+    )
     Pledge.objects.filter(id=pledge.id).update(state="capturing")
     Payment.objects.filter(id=pledge.payment_id).update(state=PaymentState.DUE)
 

@@ -13,7 +13,7 @@ from rally.models import GivenAnswer, User
 from tests.factories import pledges as make
 from tests.factories.people import person
 from tests.factories.trips import proposed
-from trips.actions import claims, joining, pledges
+from trips.actions import claims, joining
 from trips.models import Pledge, Seat, Stop, Trip
 from trips.queries import fares
 from trips.states import TripState, VehicleClass
@@ -29,7 +29,9 @@ def planned(trip: Trip, rider: User, now: datetime, seats: int = 1) -> tuple[Ple
     """A pledge and its seats as they would be written."""
     stop = Stop.objects.select_related("trip").get(trip=trip, position=1)
     fare = fares.to_agree(stop, seats)
-    pledge = joining.draft(stop, ("I agree.", "test"), fare, rider=rider, seats=seats, now=now)
+    pledge = joining.draft(
+        stop=stop, words=("I agree.", "test"), fare=fare, rider=rider, seats=seats, now=now
+    )
     return pledge, [
         Seat(pledge=pledge, position=n, name=f"P{n}", needs=["wheelchair"]) for n in range(1, seats + 1)
     ]

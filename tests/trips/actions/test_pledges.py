@@ -193,7 +193,7 @@ def test_joins_while_cards_are_checked_until_the_grace_is_over(trip: Trip, ana: 
 
 
 def test_pays_at_once_when_it_is_certain(trip: Trip, ana: User, now: datetime) -> None:
-    Trip.objects.filter(id=trip.id).update(state=TripState.CONFIRMED, decided_at=now)
+    Trip.objects.filter(id=trip.id).update(state=TripState.CONFIRMED, decided_at=now, seats_supplied=14)
 
     assert take(trip, ana, now).instrument == Instrument.CHARGE
     with pytest.raises(PledgesClosed):

@@ -188,7 +188,7 @@ def test_the_sum_for_scripts(client: Client, van: Trip) -> None:
 
 def test_terms_that_changed_meanwhile(client: Client, van: Trip, now: datetime) -> None:
     page = client.get(f"/t/{van.code}/pledge/")
-    Trip.objects.filter(id=van.id).update(state=TripState.CONFIRMED, decided_at=now)
+    Trip.objects.filter(id=van.id).update(state=TripState.CONFIRMED, decided_at=now, seats_supplied=14)
 
     answer = client.post(f"/t/{van.code}/pledge/", typed(page))
 
@@ -324,7 +324,7 @@ def test_rides(van: Trip, ana: User, now: datetime, django_assert_num_queries: A
     assert str(van) in page
     for _ in range(2):
         make.backed(proposed(now=now), ana, now=now)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         client.get("/rides/")
     assert first.get_absolute_url() in page
     assert str(van) not in signed_in(person("stranger")).get("/rides/").content.decode()
@@ -563,11 +563,21 @@ def test_every_mail_can_be_read(van: Trip, at: Any, now: datetime) -> None:
     for extra in (
         notices.still_needed,
         notices.lapsed,
-        notices.cancelled,
         notices.came_late,
         notices.run_changed,
+        notices.bus_lost,
+        notices.waiting,
+        notices.waiting_ended,
+        notices.seats_offered,
+        notices.offer_over,
     ):
         extra(pledge, now)
+    notices.cancelled(pledge, pledge.charge, now)
+    notices.resold(pledge, 1, pledge.price, now)
+    notices.goodwill(pledge, pledge.price, now)
+    notices.leg_failed(pledge, "return", pledge.price, now)
+    notices.refund_late(pledge, pledge.price, "refund:1", now)
+    notices.fewer_seats(pledge, 1, pledges.leaving(pledge, now), now)
     pledges.withdraw(pledge_id=pledge.id, by=pledge.rider, now=van.departs_at - timedelta(hours=30))
 
     found = Notice.objects.all()
@@ -586,6 +596,16 @@ def test_every_mail_can_be_read(van: Trip, at: Any, now: datetime) -> None:
         "boarding_pass",
         "run_changed",
         "handed_over",
+        "bus_lost",
+        "waiting",
+        "waiting_ended",
+        "seats_offered",
+        "offer_over",
+        "resold",
+        "goodwill",
+        "leg_failed",
+        "refund_late",
+        "fewer_seats",
     }
     mail.outbox.clear()
     for notice in found:
