@@ -25,8 +25,8 @@ class ConnectionLost(OperationalError):
     """The line to our own database went dead: nobody told us whether it did what we asked."""
 
 
-#: The work is done, and nobody is told.
-_TREACHEROUS = (Fault.DROP_AFTER, Fault.STORED_WITH_EFFECT)
+#: What is heard says nothing of what was done.
+_TREACHEROUS = (Fault.DROP_AFTER, Fault.STORED_WITH_EFFECT, Fault.STORED_WITHOUT_EFFECT)
 #: How likely each kind of trouble is at each point, in a story that has it at all.
 _CHANCES = (0.0, 0.005, 0.02)
 _A_STATEMENT = 0.1  #: there are many more statements than commits and calls
@@ -59,7 +59,7 @@ class Trouble:
         kinds = draw.sample(list(Fault), draw.randint(1, 4))
         rates = {fault: rate / len(kinds) for fault in kinds}
         if storm:
-            rates = {fault: 0.1 / len(kinds) for fault in kinds} | dict.fromkeys(_TREACHEROUS, 0.2)
+            rates = {fault: 0.1 / len(kinds) for fault in kinds} | dict.fromkeys(_TREACHEROUS, 0.15)
         self._faults.rates = rates
         news = [fault for fault in WebhookFault if self._loses_news or fault is not WebhookFault.LOST]
         self._faults.webhook_rates = dict.fromkeys(news, 0.15)

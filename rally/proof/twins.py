@@ -169,6 +169,7 @@ def _settle_down(world: World) -> None:
     """Everybody hears and does what there is to do, within the scene."""
     for _ in range(8):
         machine.everything(world)
+        safety.check(world)
         if not ending.restless():
             return
         world.pass_time(minutes=3)
