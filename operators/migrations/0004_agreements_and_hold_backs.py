@@ -8,92 +8,168 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('operators', '0003_bind_people_not_memberships'),
-        ('trips', '0004_falling_fares_waiting_promotions'),
+        ("operators", "0003_bind_people_not_memberships"),
+        ("trips", "0004_falling_fares_waiting_promotions"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Agreement',
+            name="Agreement",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('share', 'A share of what riders pay'), ('fixed', 'A fixed price for the bus'), ('guarantee', 'A share, and at least a part of the price of the bus'), ('reseller', 'A net price for each seat sold')], max_length=9)),
-                ('percent', models.PositiveSmallIntegerField(default=100, help_text='fixed, guarantee: of the price of the bus; share: of the usual share; reseller: of the fare', validators=[django.core.validators.MaxValueValidator(200)])),
-                ('applies_from', models.DateField()),
-                ('applies_until', models.DateField(blank=True, null=True)),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("share", "A share of what riders pay"),
+                            ("fixed", "A fixed price for the bus"),
+                            ("guarantee", "A share, and at least a part of the price of the bus"),
+                            ("reseller", "A net price for each seat sold"),
+                        ],
+                        max_length=9,
+                    ),
+                ),
+                (
+                    "percent",
+                    models.PositiveSmallIntegerField(
+                        default=100,
+                        help_text="fixed, guarantee: of the price of the bus; share: of the usual share; reseller: of the fare",
+                        validators=[django.core.validators.MaxValueValidator(200)],
+                    ),
+                ),
+                ("applies_from", models.DateField()),
+                ("applies_until", models.DateField(blank=True, null=True)),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='HoldBack',
+            name="HoldBack",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('amount_minor', models.PositiveIntegerField(help_text="in the run's currency; 0: all of it")),
-                ('why', models.CharField(max_length=200)),
-                ('held_at', models.DateTimeField()),
-                ('lifted_at', models.DateTimeField(null=True)),
-                ('kept_minor', models.PositiveIntegerField(default=0, help_text='what the operator does not get in the end')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "amount_minor",
+                    models.PositiveIntegerField(help_text="in the run's currency; 0: all of it"),
+                ),
+                ("why", models.CharField(max_length=200)),
+                ("held_at", models.DateTimeField()),
+                ("lifted_at", models.DateTimeField(null=True)),
+                (
+                    "kept_minor",
+                    models.PositiveIntegerField(
+                        default=0, help_text="what the operator does not get in the end"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='run',
-            name='legs_percent',
-            field=models.PositiveSmallIntegerField(default=100, help_text='the part of the pay for the ways that were really driven'),
+            model_name="run",
+            name="legs_percent",
+            field=models.PositiveSmallIntegerField(
+                default=100, help_text="the part of the pay for the ways that were really driven"
+            ),
         ),
         migrations.AddField(
-            model_name='run',
-            name='terms',
-            field=models.JSONField(default=dict, help_text='{kind, percent} of the agreement when it was committed; empty: the usual share'),
+            model_name="run",
+            name="terms",
+            field=models.JSONField(
+                default=dict,
+                help_text="{kind, percent} of the agreement when it was committed; empty: the usual share",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('legs_percent__lte', 100)), name='run_legs_percent_fits'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("legs_percent__lte", 100)), name="run_legs_percent_fits"
+            ),
         ),
         migrations.AddField(
-            model_name='agreement',
-            name='operator',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='agreements', to='operators.operator'),
+            model_name="agreement",
+            name="operator",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="agreements",
+                to="operators.operator",
+            ),
         ),
         migrations.AddField(
-            model_name='holdback',
-            name='held_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="holdback",
+            name="held_by",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddField(
-            model_name='holdback',
-            name='lifted_by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="holdback",
+            name="lifted_by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='holdback',
-            name='run',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='hold_backs', to='operators.run'),
+            model_name="holdback",
+            name="run",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="hold_backs", to="operators.run"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='agreement',
-            constraint=models.UniqueConstraint(fields=('operator', 'applies_from'), name='agreement_once_a_day'),
+            model_name="agreement",
+            constraint=models.UniqueConstraint(
+                fields=("operator", "applies_from"), name="agreement_once_a_day"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='agreement',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['share', 'fixed', 'guarantee', 'reseller'])), name='agreement_kind_known'),
+            model_name="agreement",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["share", "fixed", "guarantee", "reseller"])),
+                name="agreement_kind_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='agreement',
-            constraint=models.CheckConstraint(condition=models.Q(('percent__gte', 1), ('percent__lte', 200)), name='agreement_percent_fits'),
+            model_name="agreement",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("percent__gte", 1), ("percent__lte", 200)), name="agreement_percent_fits"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='agreement',
-            constraint=models.CheckConstraint(condition=models.Q(('applies_until', None), ('applies_until__gte', models.F('applies_from')), _connector='OR'), name='agreement_ends_after_it_began'),
+            model_name="agreement",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("applies_until", None), ("applies_until__gte", models.F("applies_from")), _connector="OR"
+                ),
+                name="agreement_ends_after_it_began",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='holdback',
-            constraint=models.UniqueConstraint(condition=models.Q(('lifted_at', None)), fields=('run',), name='holdback_one_open'),
+            model_name="holdback",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("lifted_at", None)), fields=("run",), name="holdback_one_open"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='holdback',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lifted_at', None), ('lifted_by', None)), models.Q(('lifted_at__isnull', False), ('lifted_by__isnull', False)), _connector='OR'), name='holdback_lifted_by_somebody'),
+            model_name="holdback",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("lifted_at", None), ("lifted_by", None)),
+                    models.Q(("lifted_at__isnull", False), ("lifted_by__isnull", False)),
+                    _connector="OR",
+                ),
+                name="holdback_lifted_by_somebody",
+            ),
         ),
     ]

@@ -5,19 +5,26 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('operators', '0004_agreements_and_hold_backs'),
+        ("operators", "0004_agreements_and_hold_backs"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='run',
-            name='run_booked_was_completed',
+            model_name="run",
+            name="run_booked_was_completed",
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('booked_at', None), ('state', 'completed'), models.Q(('arrived_at__isnull', False), ('state__in', ['failed', 'replaced'])), _connector='OR'), name='run_booked_has_driven'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("booked_at", None),
+                    ("state", "completed"),
+                    models.Q(("arrived_at__isnull", False), ("state__in", ["failed", "replaced"])),
+                    _connector="OR",
+                ),
+                name="run_booked_has_driven",
+            ),
         ),
     ]

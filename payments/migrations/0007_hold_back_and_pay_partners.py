@@ -4,24 +4,36 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payments', '0006_accept_disputes_and_go_round'),
+        ("payments", "0006_accept_disputes_and_go_round"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='transfer',
-            name='held',
-            field=models.BooleanField(default=False, help_text='waits until somebody lifts what is held back'),
+            model_name="transfer",
+            name="held",
+            field=models.BooleanField(
+                default=False, help_text="waits until somebody lifts what is held back"
+            ),
         ),
         migrations.AlterField(
-            model_name='transfer',
-            name='purpose',
-            field=models.CharField(choices=[('share', 'Share'), ('top_up', 'Top Up'), ('partner', 'Partner'), ('by_hand', 'By Hand')], default='share', max_length=7),
+            model_name="transfer",
+            name="purpose",
+            field=models.CharField(
+                choices=[
+                    ("share", "Share"),
+                    ("top_up", "Top Up"),
+                    ("partner", "Partner"),
+                    ("by_hand", "By Hand"),
+                ],
+                default="share",
+                max_length=7,
+            ),
         ),
         migrations.AddIndex(
-            model_name='transfer',
-            index=models.Index(condition=models.Q(('group', ''), _negated=True), fields=['group'], name='transfer_group'),
+            model_name="transfer",
+            index=models.Index(
+                condition=models.Q(("group", ""), _negated=True), fields=["group"], name="transfer_group"
+            ),
         ),
     ]

@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payments', '0008_credit_beside_the_card'),
+        ("payments", "0008_credit_beside_the_card"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='invoice',
-            name='tax_basis_points',
+            model_name="invoice",
+            name="tax_basis_points",
             field=models.PositiveIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='invoice',
-            name='tax_name',
+            model_name="invoice",
+            name="tax_name",
             field=models.CharField(blank=True, max_length=60),
         ),
     ]

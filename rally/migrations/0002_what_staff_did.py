@@ -9,29 +9,56 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('rally', '0001_initial'),
+        ("rally", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='StaffAction',
+            name="StaffAction",
             fields=[
-                ('id', models.UUIDField(default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('at', models.DateTimeField()),
-                ('what', models.CharField(help_text='a verb, such as operation.run_again', max_length=60)),
-                ('subject', models.CharField(help_text='such as payment:<id>', max_length=80)),
-                ('why', models.CharField(blank=True, max_length=200)),
-                ('facts', models.JSONField(default=dict, help_text='amounts and states, no names or addresses')),
-                ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=rally.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("what", models.CharField(help_text="a verb, such as operation.run_again", max_length=60)),
+                ("subject", models.CharField(help_text="such as payment:<id>", max_length=80)),
+                ("why", models.CharField(blank=True, max_length=200)),
+                (
+                    "facts",
+                    models.JSONField(default=dict, help_text="amounts and states, no names or addresses"),
+                ),
+                (
+                    "by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['-at'], name='staffaction_newest'), models.Index(fields=['subject', '-at'], name='staffaction_subject')],
+                "indexes": [
+                    models.Index(fields=["-at"], name="staffaction_newest"),
+                    models.Index(fields=["subject", "-at"], name="staffaction_subject"),
+                ],
             },
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='staffaction',
-            trigger=pgtrigger.compiler.Trigger(name='staffaction_append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='1e4e433e6a1bb6932ad5e87ccc1d9245675d4be3', operation='UPDATE OR DELETE', pgid='pgtrigger_staffaction_append_only_77f19', table='rally_staffaction', when='BEFORE')),
+            model_name="staffaction",
+            trigger=pgtrigger.compiler.Trigger(
+                name="staffaction_append_only",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
+                    hash="1e4e433e6a1bb6932ad5e87ccc1d9245675d4be3",
+                    operation="UPDATE OR DELETE",
+                    pgid="pgtrigger_staffaction_append_only_77f19",
+                    table="rally_staffaction",
+                    when="BEFORE",
+                ),
+            ),
         ),
     ]
