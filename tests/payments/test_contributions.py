@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from payments import queries
-from payments.actions import checkouts, contributions, payments
+from payments.actions import checkouts, contributions, credit_ledger, payments
 from payments.errors import NothingToRefund, PaymentClosed
 from payments.models import Account, Attempt, Checkout, Contribution, Payment, Refund, Wallet
 from payments.queries import Saving
 from payments.sandbox.core import Sandbox
+from payments.sandbox.faults import Fault
 from payments.states import ContributionState, PaymentState
 from rally import rules
 from rally.models import User
@@ -387,3 +388,37 @@ def test_coming_back_from_the_page_finds_credit_spent(sandbox: Sandbox, ana: Use
     checkouts.come_back(payment_id=paid.id, now=time())
     assert part(paid, Account.RIDER_CREDIT).state == ContributionState.SPENT
     assert queries.balance(Account.RIDER_DEPOSIT) == 4200
+
+
+# ---- trouble in between
+
+
+@pytest.mark.parametrize("fault", [Fault.DROP_BEFORE, Fault.DROP_AFTER])
+def test_an_answer_that_is_lost_spends_credit_once(
+    sandbox: Sandbox, ana: User, time: Time, fault: Fault
+) -> None:
+    paid = at_page(opened(ana, time, credit=1200, saving=TEN_OFF), HOLD, now=time())
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "capture$", fault)
+    payments.capture(payment_id=paid.id, amount=usd(4200), now=time())
+    assert part(paid, Account.RIDER_CREDIT).state == ContributionState.SET_ASIDE  # unknown is not "paid"
+    heal(sandbox, time)
+    paid.refresh_from_db()
+    assert (paid.state, queries.worth(paid)) == (PaymentState.PAID, usd(4200))
+    assert accounts(Account.CREDIT_SET_ASIDE, Account.RIDER_DEPOSIT) == [0, 4200]
+
+
+def test_a_crash_while_giving_back_changes_nothing(
+    sandbox: Sandbox, ana: User, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wallet is written, the ledger is not: neither stays, and the next one finishes."""
+    paid = opened(ana, time, credit=1200)
+    with monkeypatch.context() as dying:
+        dying.setattr(contributions, "later", lambda *_args, **_more: None)
+        payments.release(payment_id=paid.id, keep_card=False, now=time(), why="lapsed")
+        dying.setattr(credit_ledger, "back", lambda *_args, **_more: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            contributions.hand_back(payment_id=paid.id, now=time())
+    assert (queries.credit_of(ana), queries.check_ledger()) == (usd(0), {})
+    contributions.hand_back_due(now=time())
+    assert queries.credit_of(ana) == usd(1200)
