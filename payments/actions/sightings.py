@@ -272,10 +272,11 @@ def _refund_of(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refun
         else:
             owed.save(update_fields=["refund"])
         return owed
+    kept = _keep_smaller(attempt, seen, now) if owed is None else 0
     row = Refund.objects.create(
         attempt=attempt,
         reason=f"provider:{seen.id}"[:60],
-        amount_minor=seen.amount,
+        amount_minor=seen.amount - kept,
         refund=seen.id,
         created_at=now,
     )
@@ -288,6 +289,28 @@ def _refund_of(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refun
     return row
 
 
+def _keep_smaller(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> int:
+    """A refund by hand that leaves no room for smaller promises has kept them as well: nothing is under way for them any
+    more. Answers how much of it they were."""
+    every = Refund.objects.filter(attempt=attempt)
+    too_much = sum(every.values_list("amount_minor", flat=True)) + seen.amount - attempt.captured_minor
+    if seen.status == "failed" or too_much <= 0:
+        return 0
+    kept = 0
+    for promise in every.filter(_OPEN, amount_minor__lt=seen.amount).order_by("created_at"):
+        if kept < too_much and kept + promise.amount_minor < seen.amount:
+            why = "made at the provider with more"
+            if promise.state == RefundState.FAILED:
+                changes.move(promise, REFUND, RefundState.PENDING, now=now, by=None, why=why)
+            changes.move(promise, REFUND, RefundState.SUCCEEDED, now=now, by=None, why=why)
+            kept += promise.amount_minor
+    return kept
+
+
+#: Promised, and nothing of it is at the provider.
+_OPEN = Q(state=RefundState.FAILED) | Q(state=RefundState.PENDING, refund="")
+
+
 def _owed(attempt: Attempt, seen: words.RefundSeen) -> Refund | None:
     """The promise that a refund by hand keeps, wholly or in part: the same sum again after ours failed, or one that
     leaves no room for all that is promised."""
@@ -298,8 +321,7 @@ def _owed(attempt: Attempt, seen: words.RefundSeen) -> Refund | None:
     promised = sum(every.values_list("amount_minor", flat=True))
     if again is not None or promised + seen.amount <= attempt.captured_minor:
         return again
-    open_ = Q(state=RefundState.FAILED) | Q(state=RefundState.PENDING, refund="")
-    return every.filter(open_, amount_minor__gte=seen.amount).order_by("amount_minor", "created_at").first()
+    return every.filter(_OPEN, amount_minor__gte=seen.amount).order_by("amount_minor", "created_at").first()
 
 
 # ---- transfers and payees

@@ -123,16 +123,21 @@ def _asked_for_less(payment: Payment, attempt: Attempt) -> bool:
     return payment.state in TAKES_CARD and attempt.checkout_id is not None and too_little
 
 
-def give_back(attempt: Attempt, *, amount: int, reason: str, now: datetime) -> Refund:
-    """Promise a refund of an attempt and journal it. Once per reason."""
-    refund, fresh = Refund.objects.get_or_create(
-        attempt=attempt, reason=reason, defaults={"amount_minor": amount, "created_at": now}
+def give_back(attempt: Attempt, *, amount: int, reason: str, now: datetime) -> None:
+    """Promise a refund of an attempt and journal it, as far as it was not given back before. Once per reason."""
+    refunds = Refund.objects.filter(attempt=attempt)
+    if refunds.filter(reason=reason).exists():
+        return
+    # Somebody may have refunded it at the provider before we saw that it was taken.
+    left = attempt.captured_minor - sum(refunds.values_list("amount_minor", flat=True))
+    if min(amount, left) <= 0:
+        return
+    refund = Refund.objects.create(
+        attempt=attempt, reason=reason, amount_minor=min(amount, left), created_at=now
     )
-    if fresh:
-        changes.begin(refund, REFUND, now=now, by=None, why=reason)
-        ledger.promised(refund, sources=[ledger.Source(Account.RIDER_DEPOSIT, amount)], now=now)
-        ask_for_refund(refund, now=now)
-    return refund
+    changes.begin(refund, REFUND, now=now, by=None, why=reason)
+    ledger.promised(refund, sources=[ledger.Source(Account.RIDER_DEPOSIT, refund.amount_minor)], now=now)
+    ask_for_refund(refund, now=now)
 
 
 def ask_for_refund(refund: Refund, *, now: datetime, afresh: bool = False) -> Operation:

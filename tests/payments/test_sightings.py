@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -460,3 +461,41 @@ def test_an_account_that_lost_its_answer_is_known_by_its_tag(sandbox: Sandbox, a
     assert sightings.account(seen) == to
     to.refresh_from_db()
     assert to.account == seen.id
+
+
+@pytest.mark.parametrize("heard", ["before it was sent", "after it was sent", "never"])
+def test_what_was_refunded_by_hand_before_we_saw_it_is_not_given_back_twice(
+    sandbox: Sandbox, ana: User, time: Time, heard: str
+) -> None:
+    paid = payment(ana, now=time(), amount=8400)
+    type_card(go(paid, CHARGE, now=time()))
+    (taken,) = gateway.intents_since(time() - timedelta(hours=1))
+    payments.change_amount(payment_id=paid.id, amount=usd(4200), now=time())  # the page had asked for more
+    if heard != "never":
+        if heard == "before it was sent":
+            sandbox.faults.script("POST", "/v1/refunds", Fault.DROP_BEFORE)
+        sightings.look("payment_intent", taken.id, now=time())
+    sandbox.refund_in_dashboard(taken.charge)  # all that is left
+    for _round in range(3):
+        time.move(minutes=5)
+        work(time)
+    paid.refresh_from_db()
+    assert (paid.state, paid.captured_minor, paid.refunded_minor) == (PaymentState.REFUNDED, 4200, 4200)
+    assert not queries.still_owed().exists()
+    assert queries.balance("rider:deposit") == queries.balance("rider:refund_due") == 0
+
+
+def test_a_promise_that_failed_is_kept_by_a_larger_refund_by_hand(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    paid = at_page(payment(ana, now=time()), CHARGE, now=time(), number=REFUND_FAILS)
+    payments.refund(payment_id=paid.id, amount=usd(1000), reason="left", now=time(), by=None)
+    time.move(days=3)
+    work(time)
+    assert [each.amount_minor for each in queries.still_owed()] == [1000]
+    sandbox.refund_in_dashboard(paid.attempts.get().charge)
+    work(time)
+    assert sorted(Refund.objects.values_list("amount_minor", "state")) == [
+        (1000, "succeeded"),
+        (3200, "succeeded"),
+    ]
