@@ -240,6 +240,9 @@ class FakeTrip:
     has_bus: bool = False
     origin: str = "Milwaukee"
     currency: str = "USD"
+    ladder: Any = ()
+    locked_percent: int | None = None
+    fares_closed_at: datetime | None = None
     decides_at: datetime = datetime(2026, 12, 6, 16, tzinfo=UTC)
     arrives_at: datetime = datetime(2026, 12, 13, 23, 50, tzinfo=UTC)
     leaves_at: datetime = datetime(2026, 12, 14, 5, 20, tzinfo=UTC)
@@ -302,8 +305,9 @@ def test_the_way_there_and_back() -> None:
         time_zone="America/Chicago",
         fare_minor=4200,
         riders=1,
+        trip=FakeTrip(),
     )
-    shown = {"trip": FakeTrip(), "stops": [stop]}
+    shown = {"trip": stop.trip, "stops": [stop]}
     assert words(render_to_string("_parts/route.html", shown)) == (
         "14:05 Intermodal Station One rider boards here $42 17:50 Lambeau Field, Lot 9 The bus leaves again at 23:20."
     )

@@ -35,7 +35,9 @@ def at(now: datetime) -> Iterator[Any]:
 def seats(at: Any, ana: User, now: datetime) -> Pledge:
     """Two seats of a trip that is certain, paid."""
     van = proposed(vehicle_class=VehicleClass.VAN, now=now)
-    Trip.objects.filter(id=van.id).update(state=TripState.CONFIRMED, decided_at=now)
+    Trip.objects.filter(id=van.id).update(
+        state=TripState.CONFIRMED, decided_at=now, seats_supplied=14, operator_name="Lakeshore Lines"
+    )
     return make.backed(Trip.objects.get(id=van.id), ana, seats=2, now=now)
 
 
