@@ -47,10 +47,10 @@ def book(*, run_id: Any, now: datetime) -> Run:
     group = group_of(run)
     if run.booked_at is not None or trip.state != TripState.COMPLETED or money.outstanding(group):
         return run
-    if Payment.objects.filter(group=group, state=PaymentState.DUE).exists():
-        return run  # a day at most; what came in after booking would be nobody's
+    # Due for a day at most; what came in after booking would be nobody's.
+    due = Payment.objects.filter(group=group, state=PaymentState.DUE).exists()
     runs = [locked_run(each.id) for each in runs_to_settle(trip)]
-    if run not in runs:
+    if due or run not in runs:
         return run
 
     ids = Payment.objects.filter(group=group, state=PaymentState.PAID).values_list("id", flat=True)

@@ -186,12 +186,10 @@ def _finish_refund(_operation: Operation, seen: words.RefundSeen, now: datetime)
 
 def _give_up_refund(operation: Operation, error: words.ProviderTrouble, now: datetime) -> bool:
     """Nothing went back and the payer is still owed: staff must act (a dispute, a closed card, a refund by hand)."""
-    refund = Refund.objects.get(id=operation.subject)
-    if refund.state != RefundState.PENDING or refund.refund:
-        return True  # somebody was quicker, by hand
-    changes.move(refund, REFUND, RefundState.FAILED, now=now, by=None, why=error.code)
-    if operation.payment_id is not None:
-        standings.tell(locks.locked_payment(operation.payment_id), now=now)
+    refund = Refund.objects.select_related("attempt").get(id=operation.subject)
+    if refund.state == RefundState.PENDING and not refund.refund:  # else somebody was quicker, by hand
+        changes.move(refund, REFUND, RefundState.FAILED, now=now, by=None, why=error.code)
+        standings.tell(locks.locked_payment(refund.attempt.payment_id), now=now)
     return True
 
 

@@ -146,9 +146,7 @@ def _fitting(evidence: dict[str, str]) -> dict[str, str]:
     """Each text and all together within what the provider takes; the longest ones give way."""
     cut = {name: text[:LONGEST_TEXT] for name, text in evidence.items()}
     for name in sorted(cut, key=lambda each: len(cut[each]), reverse=True):
-        over = sum(map(len, cut.values())) - LONGEST_EVIDENCE
-        if over <= 0:
-            break
+        over = max(0, sum(map(len, cut.values())) - LONGEST_EVIDENCE)
         cut[name] = cut[name][: max(1, len(cut[name]) - over)]
     return cut
 

@@ -118,7 +118,7 @@ def _check_fits(what: What, subject: UUID, amount: Money) -> None:
             there = User.objects.filter(id=subject, is_active=True).exists()
         case What.PAY:
             there = Payee.objects.filter(id=subject, provider=gateway.provider()).exists()
-        case What.WRITE_OFF:
+        case _:  # write off
             there = Payee.objects.filter(id=subject).exists()
             kept = _debt(subject, amount.currency)
     if not there:

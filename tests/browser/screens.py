@@ -81,6 +81,7 @@ def _pages(browser: Browser, site: str) -> dict[str, list[tuple[str, str]]]:
                 event.replace("/events/", "/events/").rstrip("/").rsplit("-", 1)[0] and _propose(event),
             ),
             ("rides", "/rides/"),
+            ("credit", "/rides/credit/"),
             ("pledge", next(iter(rides), "")),
             ("pass", next(iter(passes), "")),
             ("mails", "/demo/mail/"),
@@ -106,7 +107,15 @@ def _pages(browser: Browser, site: str) -> dict[str, list[tuple[str, str]]]:
             ("drive-scan", next(iter(drives), "") and next(iter(drives)) + "scan/"),
         ],
         "max": [("checkout", _checkout(browser, site, first))],
-        "sam": [("admin", "/admin/")],
+        "sam": [
+            ("desk", "/desk/"),
+            ("desk-money", "/desk/money/"),
+            ("desk-audit", "/desk/audit/"),
+            ("desk-requests", "/desk/money/requests/"),
+            ("desk-ask", "/desk/money/requests/new/"),
+            ("admin", "/admin/"),
+        ],
+        "pat": [("partner", "/partner/")],
     }
     for page in (ana, otto, dee):
         page.context.close()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from payments import queries
-from payments.actions import checkouts, contributions, credit_ledger, payments
+from payments.actions import checkouts, contributions, credit_ledger, ledger, payments
 from payments.errors import NothingToRefund, PaymentClosed
-from payments.models import Account, Attempt, Checkout, Contribution, Payment, Refund, Wallet
+from payments.models import Account, Attempt, Checkout, Contribution, LedgerTransfer, Payment, Refund, Wallet
 from payments.queries import Saving
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Fault
@@ -422,3 +422,10 @@ def test_a_crash_while_giving_back_changes_nothing(
     assert (queries.credit_of(ana), queries.check_ledger()) == (usd(0), {})
     contributions.hand_back_due(now=time())
     assert queries.credit_of(ana) == usd(1200)
+
+
+def test_a_leg_of_nothing_is_not_written(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = payment(ana, now=time())
+    sources = [ledger.Source("rider:deposit", 0)]
+    credit_ledger.refunded(payment=paid, sources=sources, key="nothing", now=time())
+    assert not LedgerTransfer.objects.filter(event_key="nothing").exists()

@@ -11,6 +11,7 @@ from payments import tasks
 from payments.actions import papers, payments
 from payments.errors import NothingPaid
 from payments.models import Checkout, Invoice, Payment
+from payments.queries.parts import Saving
 from payments.queries.taxes import Tax
 from payments.sandbox.core import Sandbox
 from rally.errors import BadInput
@@ -128,3 +129,10 @@ def test_tax_is_never_more_than_the_total(sandbox: Sandbox, ana: User, time: Tim
     invoice = issue(paid(ana, time), time)
     with pytest.raises(IntegrityError):
         Invoice.objects.filter(id=invoice.id).update(tax_minor=4201)
+
+
+def test_an_invoice_shows_what_a_code_took_off(sandbox: Sandbox, ana: User, time: Time) -> None:
+    row = payment(ana, now=time(), amount=4200, saving=Saving(amount=usd(1000)))
+    invoice = issue(at_page(row, Checkout.Mode.CHARGE, now=time()), time)
+    assert [line["total_minor"] for line in invoice.lines] == [4200, -1000]
+    assert invoice.total_minor == 3200

@@ -457,3 +457,10 @@ def test_nothing_is_left_to_do(sandbox: Sandbox, ana: User, time: Time) -> None:
     assert not Operation.objects.exclude(state=OperationState.DONE).exists()
     assert not queries.outstanding(Payment.objects.get().group)
     assert Refund.objects.count() == 0
+
+
+def test_no_more_is_taken_than_is_held(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = authorized(at_page(payment(ana, now=time()), SAVE, now=time()), time, 4000)
+    heal(sandbox, time)
+    with pytest.raises(PaymentClosed):
+        payments.capture(payment_id=paid.id, amount=usd(4200), now=time())

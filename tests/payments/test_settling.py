@@ -510,3 +510,8 @@ def test_how_far_a_payee_is(sandbox: Sandbox, time: Time) -> None:
     assert payee(now=time()).stage == Payee.Stage.READY
     assert payee(now=time(), ready=False).stage == Payee.Stage.MORE
     assert Payee(name="new").stage == Payee.Stage.NOTHING
+
+
+def test_nothing_is_held_back_of_what_nobody_is_due(sandbox: Sandbox, time: Time) -> None:
+    holding.hold(group="trip:none", payee_id=payee(now=time()).id, amount=usd(100), reference="r", now=time())
+    assert not Transfer.objects.exists()

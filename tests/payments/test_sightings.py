@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 
 from payments import gateway, queries
-from payments.actions import checkouts, earnings, operations, payments, sightings, sweeps
+from payments.actions import (
+    bearers,
+    checkouts,
+    earnings,
+    ledger,
+    operations,
+    payments,
+    sightings,
+    standings,
+    sweeps,
+)
 from payments.gateway import line, words
 from payments.models import (
     Attempt,
@@ -498,4 +508,58 @@ def test_a_promise_that_failed_is_kept_by_a_larger_refund_by_hand(
     assert sorted(Refund.objects.values_list("amount_minor", "state")) == [
         (1000, "succeeded"),
         (3200, "succeeded"),
+    ]
+
+
+def test_the_same_sum_by_hand_keeps_a_promise_that_failed(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = at_page(payment(ana, now=time()), CHARGE, now=time(), number=REFUND_FAILS)
+    for reason in ("left", "leg:return"):
+        payments.refund(payment_id=paid.id, amount=usd(1000), reason=reason, now=time(), by=None)
+    time.move(days=3)
+    work(time)
+    assert [each.amount_minor for each in queries.still_owed()] == [1000, 1000]
+    sandbox.refund_in_dashboard(paid.attempts.get().charge, 1000)
+    work(time)
+    assert [each.amount_minor for each in queries.still_owed()] == [1000]
+
+
+def test_of_two_promises_that_failed_only_the_one_without_room_is_kept(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    paid = at_page(payment(ana, now=time()), CHARGE, now=time(), number=REFUND_FAILS)
+    for reason in ("left", "leg:return"):
+        payments.refund(payment_id=paid.id, amount=usd(1000), reason=reason, now=time(), by=None)
+    time.move(days=3)
+    work(time)
+    sandbox.refund_in_dashboard(paid.attempts.get().charge, 3000)
+    work(time)
+    assert [each.amount_minor for each in queries.still_owed()] == [1000]
+
+
+def test_a_promise_on_its_way_is_kept_by_a_larger_refund_by_hand(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    paid = at_page(payment(ana, now=time()), CHARGE, now=time())
+    sandbox.faults.script("POST", "/v1/refunds", Fault.DROP_BEFORE)
+    payments.refund(payment_id=paid.id, amount=usd(1000), reason="left", now=time(), by=None)
+    sandbox.refund_in_dashboard(paid.attempts.get().charge)
+    (seen,) = gateway.refunds_of(paid.attempts.get().intent)
+    sightings.look("refund", seen.id, now=time())
+    assert sorted(Refund.objects.values_list("amount_minor", "state")) == [
+        (1000, "succeeded"),
+        (3200, "succeeded"),
+    ]
+
+
+def test_what_came_back_wholly_is_not_promised_again(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = at_page(payment(ana, now=time()), CHARGE, now=time())
+    payments.refund(payment_id=paid.id, amount=usd(4200), reason="left", now=time(), by=None)
+    standings.give_back(paid.attempts.get(), amount=4200, reason=standings.OVER, now=time())
+    assert Refund.objects.count() == 1
+
+
+def test_what_nobody_wanted_is_borne_by_nobody() -> None:
+    refund = Refund(attempt=Attempt(unwanted=True), amount_minor=500)
+    assert bearers.of(payment=Payment(), refund=refund, now=datetime.now(UTC)) == [
+        ledger.Source("rider:deposit", 500)
     ]

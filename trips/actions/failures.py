@@ -15,7 +15,6 @@ from payments.errors import DisputeOpen
 from payments.locks import locked_payment
 from payments.models import Account, Payment, Refund
 from payments.queries import paid_by_payer
-from payments.states import PaymentState
 from rally import rules
 from rally.errors import BadInput
 from rally.models import User
@@ -64,8 +63,6 @@ def refund_leg(
 def _refund_part(pledge: Pledge, leg: str, share: int, *, now: datetime, by: User | None) -> Money:
     payment = locked_payment(payment_id_of(pledge))
     nothing = Money.zero(payment.currency)
-    if payment.state != PaymentState.PAID:
-        return nothing
     known = _given_for(payment, f"leg:{leg}")
     whole = paid_by_payer(payment) + _given_for(payment, "leg:")
     amount = terms.refund_of(whole, share) - known

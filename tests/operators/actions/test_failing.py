@@ -13,8 +13,11 @@ from operators.actions import driving, failing, runs
 from operators.errors import RunNotChangeable
 from operators.models import Run
 from operators.states import RunState
-from payments.models import Refund
+from payments.actions import sightings
+from payments.models import Attempt, Refund
 from payments.queries import check_ledger, credit_of
+from payments.sandbox import runtime
+from rally import rules
 from rally.errors import BadInput, NotAllowed
 from rally.models import Notice, User
 from rally.money import Money
@@ -206,3 +209,28 @@ def test_whoever_does_not_come_gets_nothing_back(going: tuple[Company, Run, list
 
     assert [fresh(each).state for each in riders] == ["paid", "paid"]
     assert Refund.objects.count() == 0
+
+
+def test_a_dispute_keeps_nobody_else_waiting(
+    going: tuple[Company, Run, list[Pledge]], now: datetime, sam: User
+) -> None:
+    _crew, run, (complains, rides) = going
+    dispute = runtime.current().open_dispute(Attempt.objects.get(payment=complains.payment).charge)
+    sightings.look("dispute", dispute["id"], now=now)
+    for _twice in range(2):
+        failures.refund_leg(trip_id=run.trip_id, leg="return", now=now, by=sam)
+    assert (back_to(complains), back_to(rides)) == (0, rides.charge.minor // 2)
+
+
+def test_sorry_is_said_once_and_only_if_the_rule_says_so(
+    going: tuple[Company, Run, list[Pledge]], now: datetime
+) -> None:
+    _crew, run, riders = going
+    say = {"trip": run.trip, "pledges": riders, "now": now, "by": None}
+    rules.change("goodwill", 0, now=now, by=None)
+    failures.say_sorry(**say)
+    assert credit_of(riders[0].rider) == Money(0, "USD")
+    rules.change("goodwill", 500, now=now, by=None)
+    for _twice in range(2):
+        failures.say_sorry(**say)
+    assert [credit_of(each.rider).minor for each in riders] == [2500, 2000]

@@ -219,3 +219,8 @@ def test_two_first_rides_at_once_are_one(at: Any, ana: User, ben: User) -> None:
     answers = at_once(*[lambda: invitations.has_ridden(rider_id=ana.id, now=moment)] * 3)
     assert sorted(answers) == [False, False, True]
     assert queries.credit_of(ben) == usd(500)
+
+
+def test_a_captain_who_has_no_seat_has_nothing_back(van: Trip, at: Any, cleo: User) -> None:
+    ran(van, at)
+    assert rewards.reward_captain(trip_id=van.id, rode=[cleo.id], now=clock.now()) is False

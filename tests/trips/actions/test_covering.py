@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import IntegrityError
 
 from payments import queries
 from payments.actions import audits, contributions, inbox, operations, sweeps
@@ -374,3 +375,11 @@ def test_fewer_seats_before_paying_give_credit_back(van: Trip, ana: User, at: An
     assert queries.credit_of(ana) == usd(9000) - parts.from_credit
     run(van, at)
     assert Attempt.objects.get(payment=payment).amount_minor == parts.by_card.minor
+
+
+def test_one_pledge_has_one_code(van: Trip, ana: User, now: datetime) -> None:
+    """`cover` asks once; whoever calls beside it is stopped by the database, and the fault is not hidden."""
+    promotion(max_uses_per_rider=5)
+    draft = covered(van, ana, code="GAMEDAY")
+    with pytest.raises(IntegrityError):
+        promotions.use(pledge=draft, typed="GAMEDAY", now=now)

@@ -186,3 +186,12 @@ def test_a_name_without_letters_still_has_an_address() -> None:
     take_in(replace(found(), name="音楽祭", home="", away=""))
     one = Event.objects.get()
     assert (one.slug, one.category, one.search_text.split()[0]) == ("event", "event", "音楽祭")
+
+
+def test_an_event_that_a_person_adds_has_no_trips_to_take_along() -> None:
+    known = event()
+    added = Event(
+        name="Cup Final", starts_at=known.starts_at, ends_at=known.ends_at, venue=known.venue, source_id="x"
+    )
+    events.save(event=added, now=NOW)
+    assert Event.objects.get(pk=added.pk).slug == "cup-final"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 
+from payments import gateway
 from payments.actions import disputes, operations, sightings
 from payments.errors import DisputeOpen
 from payments.models import Attempt, Dispute, Refund
@@ -403,3 +404,44 @@ def test_a_trip_that_is_called_off_keeps_nothing(at: Any, now: datetime, sam: An
     assert credit_of(mine.rider) == Money(0, "USD")
     assert Notice.objects.filter(kind="trips.goodwill").count() == 2
     assert Notice.objects.filter(kind="trips.cancelled", recipient=other.rider).count() == 1
+
+
+def test_nothing_is_given_for_a_seat_that_is_not_sold_again(at: Any, now: datetime) -> None:
+    trip, mine = going_van(now)
+    then = trip.departs_at - timedelta(hours=100)
+    at.move_to(then)
+    leave(mine, then)
+    before = given_back(mine)
+    resale.pay_back(seat_id=FreedSeat.objects.filter(pledge=mine)[0].id, now=then)
+    assert given_back(mine) == before
+
+
+def test_what_somebody_gave_back_by_hand_is_not_given_back_with_a_bus_called_off(
+    at: Any, now: datetime
+) -> None:
+    trip, mine = going_van(now)
+    then = trip.departs_at - timedelta(hours=100)
+    at.move_to(then)
+    leave(mine, then)
+    runtime.current().refund_in_dashboard(Attempt.objects.get(payment=mine.payment).charge)
+    intent = Attempt.objects.get(payment=mine.payment).intent
+    for seen in gateway.refunds_of(intent):
+        sightings.refund(seen, now=then)
+    trips.cancel(trip_id=trip.id, now=then, by=None)
+    assert given_back(mine) == mine.charge.minor
+    assert (
+        not Refund.objects.filter(reason__startswith="cancelled")
+        .filter(attempt__payment=mine.payment)
+        .exists()
+    )
+
+
+def test_a_bus_is_lost_once_and_drafts_are_not_told(at: Any, now: datetime) -> None:
+    trip, mine = going_van(now)
+    draft = make.draft(trip, now=now)
+    for _twice in range(2):
+        trips.lose_bus(trip_id=trip.id, now=now, by=None)
+    told = Notice.objects.filter(kind="trips.bus_lost").values_list("recipient_id", flat=True)
+    assert mine.rider_id in told
+    assert draft.rider_id not in told
+    assert len(told) == 2

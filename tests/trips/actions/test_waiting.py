@@ -301,3 +301,20 @@ def test_the_numbers_are_rules(full: tuple[Trip, list[Pledge]], now: datetime) -
     pledges.withdraw(pledge_id=four.id, by=four.rider, now=now)
 
     assert fresh(first).reserved_until == now + timedelta(hours=2)
+
+
+def test_nobody_is_offered_a_seat_on_a_trip_that_lost_its_bus(
+    full: tuple[Trip, list[Pledge]], now: datetime
+) -> None:
+    trip, _riders = full
+    make.bound(trip, seats=14, now=now)
+    words = waiting.wait(
+        trip_id=trip.id, rider=person("late"), stop=trip.stops.get(position=1), passengers=[Passenger("Late")],
+        consented=True, now=now,
+    )  # fmt: skip
+    trips.lose_bus(trip_id=trip.id, now=now, by=None)
+    Trip.objects.filter(id=trip.id).update(seats_taken=0)
+    assert fresh(trip).state == "confirmed"
+    assert waiting.offer(trip_id=trip.id, now=now) == []
+    assert fresh(words).state == "waiting"
+    Trip.objects.filter(id=trip.id).update(seats_taken=14)
