@@ -199,7 +199,7 @@ def _everybody_paid_what_they_owe(world: World) -> None:
         mine = intents.get(pledge.payment_id, []) if pledge.payment_id else []
         if any(each.disputed for each in mine):
             continue  # what a bank decided is not ours to exact
-        owes = _owes(world, trip, pledge)
+        owes = _owes(trip, pledge)
         paid = sum(each.kept for each in mine) - _still_owed(pledge)
         given = sum(by_hand[each.charge] for each in mine)
         if not owes - given <= paid <= owes:
@@ -211,14 +211,13 @@ def _everybody_paid_what_they_owe(world: World) -> None:
         raise Broken("P13", f"money taken for nobody: {strangers[0].id}")
 
 
-def _owes(world: World, trip: Any, pledge: Pledge) -> int:
-    kept = world.memory.kept.get(pledge.id, 0)
-    if pledge.state == PledgeState.PAID:
-        return pledge.amount.minor + kept
-    ended_with_trip = trip.state != TripState.CLOSED and (
-        pledge.ended_at is None or trip.decided_at is None or pledge.ended_at >= trip.decided_at
-    )
-    return 0 if ended_with_trip else kept
+def _owes(trip: Any, pledge: Pledge) -> int:
+    """What the rider of a pledge has to have paid in the end: the seats kept, and what was not given back for seats given
+    up and not sold again. Nothing for a trip that did not run."""
+    if trip.state in (TripState.LAPSED, TripState.CANCELLED):
+        return 0
+    kept = sum(pledge.freed_seats.filter(resold_at=None).values_list("kept_minor", flat=True))
+    return kept + (pledge.amount.minor if pledge.state == PledgeState.PAID else 0)
 
 
 def _still_owed(pledge: Pledge) -> int:

@@ -208,20 +208,16 @@ def _come_back(world: World, payment_id: UUID) -> None:
 
 
 def leave_with(world: World, pledge_id: UUID) -> None:
-    """Give up the seats of a pledge, and remember what the ladder keeps."""
+    """Give up the seats of a pledge."""
     pledge = Pledge.objects.select_related("rider", "trip").filter(id=pledge_id).first()
     if pledge is None:
         return  # it was lost with the backup
-    was_paid, kept = pledge.state == PledgeState.PAID, _kept_of(world, pledge, pledge.seats)
     world.say(f"{pledge.rider.name} leaves {pledge.code}, {pledge.state}")
     world.attempt(lambda: pledges.withdraw(pledge_id=pledge_id, by=pledge.rider, now=world.now))
-    pledge.refresh_from_db()
-    if was_paid and not pledge.is_live:
-        world.memory.kept[pledge_id] = world.memory.kept.get(pledge_id, 0) + kept
 
 
 def change_by(world: World, pledge_id: UUID, by: int) -> None:
-    """So many seats more or less, and remember what the ladder keeps."""
+    """So many seats more or less."""
     pledge = Pledge.objects.select_related("rider", "trip").filter(id=pledge_id).first()
     if pledge is None or not pledge.is_live:
         return
@@ -229,8 +225,7 @@ def change_by(world: World, pledge_id: UUID, by: int) -> None:
     wanted = max(1, len(seats) + by)
     people = [Passenger(each.name, tuple(each.needs), each.id) for each in seats[:wanted]]
     people += _people(wanted - len(people))
-    was_paid, before = pledge.state == PledgeState.PAID, pledge.seats
-    world.say(f"{pledge.rider.name} changes {pledge.code}, {pledge.state}: {before} → {wanted}")
+    world.say(f"{pledge.rider.name} changes {pledge.code}, {pledge.state}: {pledge.seats} → {wanted}")
     world.attempt(
         lambda: pledges.change_seats(
             pledge_id=pledge_id,
@@ -242,17 +237,6 @@ def change_by(world: World, pledge_id: UUID, by: int) -> None:
             consented=True,
         )
     )
-    pledge.refresh_from_db()
-    if was_paid and pledge.seats < before:
-        kept = _kept_of(world, pledge, before - pledge.seats)
-        world.memory.kept[pledge_id] = world.memory.kept.get(pledge_id, 0) + kept
-
-
-def _kept_of(world: World, pledge: Pledge, seats: int) -> int:
-    """What stays of seats given up now, by the ladder that was agreed to: our own sum, not the application's."""
-    hours = (pledge.trip.departs_at - world.now).total_seconds() / 3600
-    percent = next((share for least, share in pledge.policy if hours >= least), 0)
-    return pledge.fare_minor * seats * (100 - percent) // 100
 
 
 def _code(pledge_id: UUID) -> str:

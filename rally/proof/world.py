@@ -47,12 +47,10 @@ class Memory:
 
     #: Pledge → the most that it ever agreed to pay.
     agreed: dict[UUID, int] = field(default_factory=dict)
-    #: Pledge → what the ladder kept of seats that were given up after they were paid.
-    kept: dict[UUID, int] = field(default_factory=dict)
 
     def copy(self) -> Memory:
         """As it is now."""
-        return Memory(dict(self.agreed), dict(self.kept))
+        return Memory(dict(self.agreed))
 
 
 class Errors(logging.Handler):
