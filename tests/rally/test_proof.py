@@ -35,7 +35,7 @@ def test_the_same_seed_is_the_same_story(here: Ground) -> None:
     assert story.tell(8, here).log != first.log
 
 
-#: The others need up to a minute each: `make prove`, and with it `.ci/run`, looks for all six.
+#: The others need up to a minute each: `make prove` looks for all six.
 QUICKLY_CAUGHT = ("key-per-send", "no-metadata", "capture-as-you-go")
 
 
