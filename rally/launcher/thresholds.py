@@ -34,6 +34,11 @@ def shortfalls(report: dict[str, Any], *, overall: float, complete: list[str]) -
     for path, seen in sorted(report["files"].items()):
         percent = seen["summary"]["percent_covered"]
         if percent < 100 and any(fnmatch.fnmatchcase(path, pattern) for pattern in complete):
-            lines = ", ".join(str(line) for line in seen["missing_lines"][:12]) or "branches"
-            short.append(f"{path}: {percent:.1f} % of 100 % (not run: {lines})")
+            short.append(f"{path}: {percent:.1f} % of 100 % (not run: {_not_run(seen)})")
     return short
+
+
+def _not_run(seen: dict[str, Any]) -> str:
+    """The first lines that did not run or, where all did, the branches: from which line to which."""
+    branches = [f"{line}->{to}" for line, to in seen["missing_branches"]]
+    return ", ".join([str(line) for line in seen["missing_lines"]][:12] or branches[:12])

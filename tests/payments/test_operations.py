@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from payments import gateway, queries
-from payments.actions import operations, payments, standings
+from payments.actions import inbox, operations, payments, standings
 from payments.errors import ProviderUnavailable
 from payments.gateway.line import InsideTransaction
 from payments.models import Attempt, Checkout, Operation, Payment
@@ -223,6 +223,19 @@ def test_a_decline_whose_answer_is_lost_for_a_day_is_found(sandbox: Sandbox, ana
     assert run_later(operation, time, hours=25).state == "done"
     paid.refresh_from_db()
     assert (paid.state, paid.decline_code) == (PaymentState.DECLINED, "generic_decline")
+
+
+def test_a_decline_that_the_news_tell_first_is_counted_once(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = at_page(payment(ana, now=time()), SAVE, now=time(), number=SAVES_THEN_DECLINES)
+    operation = stuck_on(sandbox, time, paid, Fault.DROP_AFTER)
+    inbox.poll(now=time())
+    inbox.read_due(now=time())
+    told = Attempt.objects.get()
+    assert (told.state, told.decline_code) == (AttemptState.FAILED, "generic_decline")
+    assert run_later(operation, time, seconds=30).state == "failed"  # the answer, under the same key
+    paid.refresh_from_db()
+    assert (paid.state, paid.decline_code) == (PaymentState.DECLINED, "generic_decline")
+    assert Attempt.objects.get() == told
 
 
 @pytest.mark.parametrize("fault", [Fault.DROP_AFTER, Fault.DROP_BEFORE])

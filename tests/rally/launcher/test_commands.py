@@ -107,12 +107,18 @@ def test_production_is_left_to_those_who_run_it(
 
 def test_coverage_shortfalls_name_file_and_lines() -> None:
     def seen(percent: float, *missing: int) -> dict[str, Any]:
-        return {"summary": {"percent_covered": percent}, "missing_lines": list(missing)}
+        branches = [] if missing or percent == 100 else [[7, 9], [7, -1]]
+        return {
+            "summary": {"percent_covered": percent},
+            "missing_lines": list(missing),
+            "missing_branches": branches,
+        }
 
     report = {
         "totals": {"percent_covered": 94.5},
         "files": {
             "trips/actions/pledges.py": seen(98.0, 12, 40),
+            "trips/actions/pledging.py": seen(99.0),
             "trips/actions/trips.py": seen(100.0),
             "trips/views/riding.py": seen(70.0, 1),
         },
@@ -121,6 +127,7 @@ def test_coverage_shortfalls_name_file_and_lines() -> None:
     assert thresholds.shortfalls(report, overall=95, complete=["*/actions/*.py"]) == [
         "everything together: 94.50 % of 95 %",
         "trips/actions/pledges.py: 98.0 % of 100 % (not run: 12, 40)",
+        "trips/actions/pledging.py: 99.0 % of 100 % (not run: 7->9, 7->-1)",
     ]
     assert thresholds.shortfalls(report, overall=94, complete=["*/actions/trips.py"]) == []
 
