@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from payments.models import Account, LedgerTransfer, Payee
+from payments.actions import ledger
+from payments.models import Account, Payee
 
 
 def blame_key(dispute: str) -> str:
@@ -19,12 +20,9 @@ def blame_key(dispute: str) -> str:
 
 def blamed(payee: Payee, *, dispute: str, amount: int, currency: str, group: str, now: datetime) -> None:
     """A dispute was lost by the fault of the payee: they owe what it cost."""
-    _post(
+    ledger.post(
         blame_key(dispute),
-        Account.OPERATOR_RECEIVABLE,
-        Account.LOSS_DISPUTE,
-        amount,
-        payee=payee,
+        [(Account.OPERATOR_RECEIVABLE, Account.LOSS_DISPUTE, amount, payee.id)],
         currency=currency,
         group=group,
         now=now,
@@ -33,12 +31,9 @@ def blamed(payee: Payee, *, dispute: str, amount: int, currency: str, group: str
 
 def owed(payee: Payee, *, request_id: UUID, amount: int, currency: str, now: datetime) -> None:
     """A payee shall have money that no trip says. It is a cost of ours."""
-    _post(
+    ledger.post(
         f"by_hand:{request_id}",
-        Account.GOODWILL,
-        Account.OPERATOR_PAYABLE,
-        amount,
-        payee=payee,
+        [(Account.GOODWILL, Account.OPERATOR_PAYABLE, amount, payee.id)],
         currency=currency,
         group=f"by_hand:{request_id}",
         now=now,
@@ -47,36 +42,9 @@ def owed(payee: Payee, *, request_id: UUID, amount: int, currency: str, now: dat
 
 def written_off(payee: Payee, *, request_id: UUID, amount: int, currency: str, now: datetime) -> None:
     """What a payee owes us is given up."""
-    _post(
+    ledger.post(
         f"by_hand:{request_id}",
-        Account.LOSS_PAYMENT,
-        Account.OPERATOR_RECEIVABLE,
-        amount,
-        payee=payee,
+        [(Account.LOSS_PAYMENT, Account.OPERATOR_RECEIVABLE, amount, payee.id)],
         currency=currency,
         now=now,
     )
-
-
-def _post(
-    event_key: str,
-    debit: Account,
-    credit: Account,
-    amount: int,
-    *,
-    payee: Payee,
-    currency: str,
-    now: datetime,
-    group: str = "",
-) -> None:
-    row = LedgerTransfer(
-        event_key=event_key,
-        debit=debit,
-        credit=credit,
-        amount_minor=amount,
-        currency=currency,
-        payee=payee,
-        group=group,
-        occurred_at=now,
-    )
-    LedgerTransfer.objects.bulk_create([row], ignore_conflicts=True)  # the same decision again

@@ -17,7 +17,7 @@ from payments.models.payments import Refund
 
 def held(attempt: Attempt, *, now: datetime) -> None:
     """A bank has set money aside."""
-    _post(
+    post(
         f"hold:{attempt.id}",
         [(Account.HOLD_RIDER, Account.HOLD_CONTRA, attempt.amount_minor)],
         payment=attempt.payment,
@@ -28,7 +28,7 @@ def held(attempt: Attempt, *, now: datetime) -> None:
 def no_longer_held(attempt: Attempt, *, now: datetime) -> None:
     """The hold has ended: captured, released or expired. Nothing if it was never seen."""
     if LedgerTransfer.objects.filter(event_key=f"hold:{attempt.id}").exists():
-        _post(
+        post(
             f"unhold:{attempt.id}",
             [(Account.HOLD_CONTRA, Account.HOLD_RIDER, attempt.amount_minor)],
             payment=attempt.payment,
@@ -38,7 +38,7 @@ def no_longer_held(attempt: Attempt, *, now: datetime) -> None:
 
 def captured(attempt: Attempt, *, fee: int, transaction: str, now: datetime) -> None:
     """We have the money, less the provider's fee."""
-    _post(
+    post(
         f"capture:{attempt.id}",
         [
             (Account.STRIPE_BALANCE, Account.RIDER_DEPOSIT, attempt.captured_minor),
@@ -60,7 +60,7 @@ class Source(NamedTuple):
 
 def promised(refund: Refund, *, sources: list[Source], now: datetime) -> None:
     """A refund was decided. `sources` are the accounts that bear it, with their parts."""
-    _post(
+    post(
         f"promise:{refund.id}",
         [(each.account, Account.RIDER_REFUND_DUE, each.amount, each.payee_id) for each in sources],
         payment=refund.attempt.payment,
@@ -70,7 +70,7 @@ def promised(refund: Refund, *, sources: list[Source], now: datetime) -> None:
 
 def refunded(refund: Refund, *, amount: int, provider_id: str, transaction: str, now: datetime) -> None:
     """The refund has left our balance."""
-    _post(
+    post(
         f"refund:{provider_id}",
         [(Account.RIDER_REFUND_DUE, Account.STRIPE_BALANCE, amount)],
         payment=refund.attempt.payment,
@@ -83,7 +83,7 @@ def refund_came_back(
     refund: Refund, *, amount: int, provider_id: str, transaction: str, now: datetime
 ) -> None:
     """The card did not take the refund: the money is with us again and still owed."""
-    _post(
+    post(
         f"refund_back:{provider_id}",
         [(Account.STRIPE_BALANCE, Account.RIDER_REFUND_DUE, amount)],
         payment=refund.attempt.payment,
@@ -99,7 +99,7 @@ def earned_key(payment_id: UUID) -> str:
 
 def earned(payment: Payment, *, parts: list[Source], now: datetime) -> None:
     """The trip has run: what the payment is worth goes to these accounts."""
-    _post(
+    post(
         earned_key(payment.id),
         [(Account.RIDER_DEPOSIT, each.account, each.amount, each.payee_id) for each in parts],
         payment=payment,
@@ -114,7 +114,7 @@ def firm_key(group: str) -> str:
 
 def firm(group: str, *, sources: list[Source], currency: str, now: datetime) -> None:
     """The trip has run: payees are due this, whatever riders paid. It comes out of our fee, then out of our pocket."""
-    _post(
+    post(
         firm_key(group),
         [(each.account, Account.OPERATOR_PAYABLE, each.amount, each.payee_id) for each in sources],
         group=group,
@@ -125,7 +125,7 @@ def firm(group: str, *, sources: list[Source], currency: str, now: datetime) -> 
 
 def sent(transfer: Transfer, *, amount: int, transaction: str, now: datetime) -> None:
     """The payee was paid."""
-    _post(
+    post(
         f"transfer:{transfer.id}",
         [(transfer.account, Account.STRIPE_BALANCE, amount, transfer.payee_id)],
         payment=transfer.payment,
@@ -138,7 +138,7 @@ def sent(transfer: Transfer, *, amount: int, transaction: str, now: datetime) ->
 
 def netted(transfer: Transfer, *, amount: int, now: datetime) -> None:
     """A part of what is due is kept against what the payee owes us."""
-    _post(
+    post(
         f"netted:{transfer.id}",
         [(transfer.account, Account.OPERATOR_RECEIVABLE, amount, transfer.payee_id)],
         payment=transfer.payment,
@@ -157,7 +157,7 @@ def kept_back(
     reference: str, *, payee_id: UUID, group: str, amount: int, currency: str, now: datetime
 ) -> None:
     """A payee does not get a part of what was due to them."""
-    _post(
+    post(
         kept_key(reference),
         [(Account.OPERATOR_PAYABLE, Account.PLATFORM_RETAINED, amount, payee_id)],
         group=group,
@@ -173,7 +173,7 @@ def penalty_key(reference: str) -> str:
 
 def penalised(reference: str, *, payee_id: UUID, amount: int, currency: str, now: datetime) -> None:
     """A payee owes us for something that went wrong."""
-    _post(
+    post(
         penalty_key(reference),
         [(Account.OPERATOR_RECEIVABLE, Account.PLATFORM_RETAINED, amount, payee_id)],
         currency=currency,
@@ -183,7 +183,7 @@ def penalised(reference: str, *, payee_id: UUID, amount: int, currency: str, now
 
 def taken_back(transfer: Transfer, *, amount: int, provider_id: str, transaction: str, now: datetime) -> None:
     """The payee gave a part back."""
-    _post(
+    post(
         f"reversal:{provider_id}",
         [(Account.STRIPE_BALANCE, Account.OPERATOR_RECEIVABLE, amount, transfer.payee_id)],
         payment=transfer.payment,
@@ -196,7 +196,7 @@ def taken_back(transfer: Transfer, *, amount: int, provider_id: str, transaction
 
 def disputed(payment: Payment, *, amount: int, fee: int, transaction: str, now: datetime) -> None:
     """The bank took the money and a fee until the dispute is decided."""
-    _post(
+    post(
         f"dispute:{transaction}",
         [
             (Account.DISPUTE_OPEN, Account.STRIPE_BALANCE, amount),
@@ -210,7 +210,7 @@ def disputed(payment: Payment, *, amount: int, fee: int, transaction: str, now: 
 
 def dispute_won(payment: Payment, *, amount: int, fee: int, transaction: str, now: datetime) -> None:
     """The bank gave the money back, and perhaps the fee."""
-    _post(
+    post(
         f"dispute:{transaction}",
         [
             (Account.STRIPE_BALANCE, Account.DISPUTE_OPEN, amount),
@@ -224,7 +224,7 @@ def dispute_won(payment: Payment, *, amount: int, fee: int, transaction: str, no
 
 def dispute_lost(payment: Payment, *, dispute: str, amount: int, now: datetime) -> None:
     """The money of the dispute is gone."""
-    _post(
+    post(
         f"dispute_lost:{dispute}",
         [(Account.LOSS_DISPUTE, Account.DISPUTE_OPEN, amount)],
         payment=payment,
@@ -235,7 +235,7 @@ def dispute_lost(payment: Payment, *, dispute: str, amount: int, now: datetime) 
 def paid_out(*, amount: int, fee: int, currency: str, transaction: str, now: datetime) -> None:
     """The provider sent `amount` to our bank; below zero, it came back."""
     way = (Account.BANK, Account.STRIPE_BALANCE)
-    _post(
+    post(
         f"payout:{transaction}",
         [
             (*(way if amount > 0 else way[::-1]), abs(amount)),
@@ -254,7 +254,7 @@ def credit_key(reference: str) -> str:
 
 def credit_given(wallet: Wallet, *, source: str, amount: int, reference: str, now: datetime) -> None:
     """A rider was given credit, at our cost."""
-    _post(
+    post(
         credit_key(reference),
         [(source, Account.RIDER_CREDIT, amount)],
         currency=wallet.currency,
@@ -270,7 +270,7 @@ def balance_of(account: str, *, payment_id: UUID) -> int:
     return credits_ - sum(rows.filter(debit=account).values_list("amount_minor", flat=True))
 
 
-def _post(
+def post(
     event_key: str,
     legs: Sequence[tuple[Any, ...]],
     *,
@@ -281,7 +281,10 @@ def _post(
     transaction: str = "",
     user: UUID | None = None,
 ) -> None:
-    """Add the legs (debit, credit, amount, and whose it is if it is a payee's) that are not zero and not there yet."""
+    """Write the legs of one event (debit, credit, minor units, and the payee's id if it is a payee's) that are not zero.
+
+    Group and currency are the payment's, where there is one. The same event again writes nothing.
+    """
     LedgerTransfer.objects.bulk_create(
         [
             LedgerTransfer(
@@ -301,5 +304,5 @@ def _post(
             for number, (debit, credit, amount, *whose) in enumerate(legs, start=1)
             if amount
         ],
-        ignore_conflicts=True,  # the same event again
+        ignore_conflicts=True,
     )
