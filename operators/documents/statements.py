@@ -22,8 +22,8 @@ def statement_pdf(found: Statement) -> bytes:
             to=[operator.name, operator.base_name, operator.email],
             facts=[
                 (_("Month"), date_format(found.month, "F Y")),
-                (_("Balance before"), exact(found.opening)),
-                (_("Balance after"), exact(found.closing)),
+                (_("Balance before"), exact(found.extract.opening_balance)),
+                (_("Balance after"), exact(found.extract.closing_balance)),
                 (_("Of it due to you"), exact(found.due_then)),
                 (_("Of it owed by you"), exact(found.debt_then)),
             ],
@@ -50,11 +50,11 @@ def _earned(found: Statement) -> Table:
 
 
 def _account(found: Statement) -> Table:
-    rows = [["", _("Balance before"), "", exact(found.opening)]]
+    rows = [["", _("Balance before"), "", exact(found.extract.opening_balance)]]
     for event in found.events:
         what = f"{event.what} ({exact(event.netted)})" if event.netted else event.what
         rows.append([date_format(event.day, "j M Y"), what, exact(event.change), exact(event.balance)])
-    rows.append(["", _("Balance after"), "", exact(found.closing)])
+    rows.append(["", _("Balance after"), "", exact(found.extract.closing_balance)])
     head = (_("Day"), _("What"), _("Amount"), _("Balance"))
     return Table(head, rows, sums=1, words=(1,), widths=(1.1, 4, 1.2, 1.2))
 
@@ -87,7 +87,7 @@ def statement_table(found: Statement) -> list[list[str]]:
         _("kept against debts"), _("sent"), _("taken back"), _("sent on"), _("held back now because"), _("balance"),
     ]  # fmt: skip
     wide = len(head)
-    rows = [head, [_("balance before"), *[""] * (wide - 2), plain(found.opening)]]
+    rows = [head, [_("balance before"), *[""] * (wide - 2), plain(found.extract.opening_balance)]]
     for line in found.lines:
         amounts = [*_whole(line), *(Money(getattr(line.moves, name), CURRENCY) for name in moves)]
         rows.append(
@@ -109,5 +109,5 @@ def statement_table(found: Statement) -> list[list[str]]:
             rows.append([_("besides"), *[""] * 7, *map(plain, amounts), *[""] * 3])
     sums = [plain(found.total(name)) for name in ("earned", *moves)]
     rows.append([_("together"), *[""] * 7, *sums, *[""] * 3])
-    rows.append([_("balance after"), *[""] * (wide - 2), plain(found.closing)])
+    rows.append([_("balance after"), *[""] * (wide - 2), plain(found.extract.closing_balance)])
     return rows

@@ -59,16 +59,6 @@ class Statement:
     events: list[Event]
 
     @property
-    def opening(self) -> Money:
-        """What the company had coming before; below zero, what it owed."""
-        return Money(self.extract.opening.net, CURRENCY)
-
-    @property
-    def closing(self) -> Money:
-        """What it has coming afterwards."""
-        return Money(self.extract.closing.net, CURRENCY)
-
-    @property
     def due_then(self) -> Money:
         """What was booked and not sent afterwards."""
         return Money(self.extract.closing.due, CURRENCY)

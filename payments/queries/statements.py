@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Q, Sum
 
 from payments.models import Account, LedgerTransfer
+from rally.money import Money
 
 #: We owe it to payees; they owe it to us.
 _DUE = (Account.OPERATOR_PAYABLE, Account.PARTNER_PAYABLE)
@@ -83,8 +84,19 @@ class Extract:
     opening: Standing
     entries: list[Entry]
     closing: Standing
+    currency: str
     by_group: dict[str, Moves] = field(default_factory=dict)
     sums: Moves = field(default_factory=Moves)
+
+    @property
+    def opening_balance(self) -> Money:
+        """What the payee had coming before; below zero, what it owed."""
+        return Money(self.opening.net, self.currency)
+
+    @property
+    def closing_balance(self) -> Money:
+        """What it has coming afterwards."""
+        return Money(self.closing.net, self.currency)
 
 
 def standing(payee_id: UUID, *, before: datetime | None = None, currency: str = "USD") -> Standing:
@@ -117,6 +129,7 @@ def extract_of(payee_id: UUID, *, since: datetime, until: datetime, currency: st
             for row in rows.order_by("occurred_at", "id")
         ],
         closing=standing(payee_id, before=until, currency=currency),
+        currency=currency,
     )
     for entry in found.entries:
         found.by_group.setdefault(entry.group, Moves()).add(entry)

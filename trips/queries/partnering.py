@@ -67,16 +67,6 @@ class Statement:
     events: list[Event]
 
     @property
-    def opening(self) -> Money:
-        """What the partner had coming before."""
-        return Money(self.extract.opening.net, CURRENCY)
-
-    @property
-    def closing(self) -> Money:
-        """What it has coming afterwards."""
-        return Money(self.extract.closing.net, CURRENCY)
-
-    @property
     def number(self) -> str:
         """What the document is called."""
         return f"{self.partner.slug}-{self.month:%Y-%m}"

@@ -65,8 +65,8 @@ def test_a_statement_says_what_the_ledger_says(
     )
     found = statement(crew.operator, now.date().replace(day=1))
     payee = crew.operator.payee_id
-    assert found.opening.minor == 0
-    assert found.closing.minor == earned.pay_minor - 4321
+    assert found.extract.opening_balance.minor == 0
+    assert found.extract.closing_balance.minor == earned.pay_minor - 4321
     assert found.due_then.minor == balance("operator:payable", payee=payee) == earned.pay_minor
     assert found.debt_then.minor == -balance("operator:receivable", payee=payee) == 4321
     assert found.lines[0].our_part.minor == -earned.pay_minor
@@ -77,7 +77,13 @@ def test_a_statement_says_what_the_ledger_says(
     assert "Ana Lund" not in text
 
     page = as_(otto).get(reverse("operators:statement", args=MONTH)).content.decode()
-    for words in (str(earned.pay), "A rider was hurt.", "Came an hour late.", "-$43.21", str(found.closing)):
+    for words in (
+        str(earned.pay),
+        "A rider was hurt.",
+        "Came an hour late.",
+        "-$43.21",
+        str(found.extract.closing_balance),
+    ):
         assert words in page
     assert "Ana Lund" not in page
 
