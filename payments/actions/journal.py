@@ -64,3 +64,11 @@ def subject_of(provider_id: str) -> UUID:
 def part_of(whole: UUID, part: UUID) -> UUID:
     """A stable subject for the part of one thing that concerns another."""
     return uuid5(whole, str(part))
+
+
+def id_in(text: str) -> UUID:
+    """The id that we wrote on something; one that nothing has if there is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return UUID(int=0)

@@ -15,21 +15,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 
 from payments import gateway, locks, signals
-from payments.actions import bearers, disputes, journal, ledger, standings
+from payments.actions import bearers, disputes, journal, ledger, refunds_seen, standings
 from payments.gateway import words
 from payments.models import Attempt, Checkout, Customer, Operation, Payee, Payment, Refund, Transfer
-from payments.states import (
-    REFUND,
-    TRANSFER,
-    AttemptState,
-    CheckoutState,
-    PaymentState,
-    RefundState,
-    TransferState,
-)
+from payments.states import TRANSFER, AttemptState, CheckoutState, PaymentState, TransferState
 from rally import journal as changes
 
 logger = logging.getLogger(__name__)
@@ -74,7 +65,7 @@ def _payment_of(seen: words.Intent) -> Payment | None:
     """The payment of an intent, locked: by its id, else by what we wrote on it."""
     found = Attempt.objects.filter(intent=seen.id).values_list("payment_id", flat=True).first()
     if found is None and seen.tags.install == settings.INSTALL:
-        found = _uuid(seen.tags.payment)
+        found = journal.id_in(seen.tags.payment)
     if found is None:
         return None
     try:
@@ -88,14 +79,14 @@ def _attempt_of(payment: Payment, seen: words.Intent, now: datetime) -> Attempt 
     known = payment.attempts.filter(intent=seen.id).first()
     if known is not None:
         return known
-    operation = Operation.objects.filter(id=_uuid(seen.tags.op), payment=payment).first()
+    operation = Operation.objects.filter(id=journal.id_in(seen.tags.op), payment=payment).first()
     if operation is not None and operation.kind in (Operation.Kind.AUTHORIZE, Operation.Kind.CHARGE):
         asked = payment.attempts.filter(id=operation.subject).first()
         if asked is not None and not asked.intent:
             asked.intent = seen.id
             asked.save(update_fields=["intent"])
             return asked
-    checkout = payment.checkouts.filter(id=_uuid(seen.tags.checkout), attempt=None).first()
+    checkout = payment.checkouts.filter(id=journal.id_in(seen.tags.checkout), attempt=None).first()
     if seen.status in ("waiting", "failed"):
         return None  # the payer is still at the page, or nothing came of it
     return Attempt.objects.create(
@@ -180,7 +171,7 @@ def session(seen: words.Session, *, now: datetime) -> Payment | None:
     """Take over what became of a hosted page. None when it is not ours."""
     checkout = Checkout.objects.filter(session=seen.id).first()
     if checkout is None and seen.tags.install == settings.INSTALL:
-        checkout = Checkout.objects.filter(id=_uuid(seen.tags.checkout)).first()
+        checkout = Checkout.objects.filter(id=journal.id_in(seen.tags.checkout)).first()
     if checkout is None:
         return None
     payment = locks.locked_payment(checkout.payment_id)
@@ -210,120 +201,6 @@ def session(seen: words.Session, *, now: datetime) -> Payment | None:
     return payment
 
 
-# ---- refunds
-
-
-@transaction.atomic
-def refund(seen: words.RefundSeen, *, now: datetime) -> Refund | None:
-    """Take over what became of a refund, including one that somebody made at the provider. None when not ours."""
-    found = Attempt.objects.filter(intent=seen.intent).first()
-    if found is None:
-        return None
-    payment = locks.locked_payment(found.payment_id)
-    attempt = payment.attempts.get(id=found.id)
-    row = _refund_of(attempt, seen, now)
-
-    reached = RefundState(seen.status)
-    # A refund may succeed and fail later, never the other way round; an earlier try says nothing about a later one.
-    current = row.refund == seen.id and row.state not in (RefundState.FAILED, reached)
-    if current and reached != RefundState.PENDING:
-        changes.move(row, REFUND, reached, now=now, by=None)
-        if reached == RefundState.FAILED:
-            logger.error("refund.failed refund=%s", row.id)
-        standings.tell(payment, now=now)
-    if seen.booking is not None:
-        ledger.refunded(
-            row, amount=-seen.booking.amount, provider_id=seen.id, transaction=seen.booking.id, now=now
-        )
-    if seen.returned is not None:
-        ledger.refund_came_back(
-            row, amount=seen.returned.amount, provider_id=seen.id, transaction=seen.returned.id, now=now
-        )
-    standings.follow(payment, now=now)
-    return row
-
-
-def _refund_of(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refund:
-    """The row of a refund: by its id, by the operation that asked for it, by what is owed, else a new one."""
-    known = Refund.objects.filter(attempt=attempt, refund=seen.id).first()
-    if known is not None:
-        return known
-    operation = Operation.objects.filter(id=_uuid(seen.tags.op), kind=Operation.Kind.REFUND).first()
-    asked = Refund.objects.filter(id=operation.subject, attempt=attempt).first() if operation else None
-    if operation is not None and asked is not None:
-        later_tries = Operation.objects.filter(kind=operation.kind, subject=asked.id, n__gt=operation.n)
-        if not asked.refund and not later_tries.exists():
-            asked.refund = seen.id
-            asked.save(update_fields=["refund"])
-        return asked
-    owed = _owed(attempt, seen)
-    if owed is not None and owed.amount_minor == seen.amount:
-        owed.refund = seen.id
-        if owed.state == RefundState.FAILED:
-            changes.move(
-                owed,
-                REFUND,
-                RefundState.PENDING,
-                now=now,
-                by=None,
-                why="made at the provider",
-                also=("refund",),
-            )
-        else:
-            owed.save(update_fields=["refund"])
-        return owed
-    kept = _keep_smaller(attempt, seen, now) if owed is None else 0
-    row = Refund.objects.create(
-        attempt=attempt,
-        reason=f"provider:{seen.id}"[:60],
-        amount_minor=seen.amount - kept,
-        refund=seen.id,
-        created_at=now,
-    )
-    changes.begin(row, REFUND, now=now, by=None, why="made at the provider")
-    if owed is not None:
-        owed.amount_minor -= seen.amount  # what was promised with it covers both
-        owed.save(update_fields=["amount_minor"])
-        return row
-    ledger.promised(row, sources=bearers.of(payment=attempt.payment, refund=row, now=now), now=now)
-    return row
-
-
-def _keep_smaller(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> int:
-    """A refund by hand that leaves no room for smaller promises has kept them as well: nothing is under way for them any
-    more. Answers how much of it they were."""
-    every = Refund.objects.filter(attempt=attempt)
-    too_much = sum(every.values_list("amount_minor", flat=True)) + seen.amount - attempt.captured_minor
-    if seen.status == "failed" or too_much <= 0:
-        return 0
-    kept = 0
-    for promise in every.filter(_OPEN, amount_minor__lt=seen.amount).order_by("created_at"):
-        if kept < too_much and kept + promise.amount_minor < seen.amount:
-            why = "made at the provider with more"
-            if promise.state == RefundState.FAILED:
-                changes.move(promise, REFUND, RefundState.PENDING, now=now, by=None, why=why)
-            changes.move(promise, REFUND, RefundState.SUCCEEDED, now=now, by=None, why=why)
-            kept += promise.amount_minor
-    return kept
-
-
-#: Promised, and nothing of it is at the provider.
-_OPEN = Q(state=RefundState.FAILED) | Q(state=RefundState.PENDING, refund="")
-
-
-def _owed(attempt: Attempt, seen: words.RefundSeen) -> Refund | None:
-    """The promise that a refund by hand keeps, wholly or in part: the same sum again after ours failed, or one that
-    leaves no room for all that is promised."""
-    if seen.status == "failed":
-        return None
-    every = Refund.objects.filter(attempt=attempt)
-    again = every.filter(state=RefundState.FAILED, amount_minor=seen.amount).order_by("created_at").first()
-    promised = sum(every.values_list("amount_minor", flat=True))
-    if again is not None or promised + seen.amount <= attempt.captured_minor:
-        return again
-    return every.filter(_OPEN, amount_minor__gte=seen.amount).order_by("amount_minor", "created_at").first()
-
-
 # ---- transfers and payees
 
 
@@ -332,7 +209,9 @@ def transfer(seen: words.TransferSeen, *, now: datetime) -> Transfer | None:
     """Take over what became of a transfer and its reversals. None when it is not ours."""
     found = Transfer.objects.filter(transfer=seen.id).first()
     if found is None:
-        operation = Operation.objects.filter(id=_uuid(seen.tags.op), kind=Operation.Kind.TRANSFER).first()
+        operation = Operation.objects.filter(
+            id=journal.id_in(seen.tags.op), kind=Operation.Kind.TRANSFER
+        ).first()
         found = Transfer.objects.filter(id=operation.subject).first() if operation else None
     if found is None:
         return None
@@ -361,7 +240,9 @@ def account(seen: words.AccountSeen) -> Payee | None:
     """Take over whether a payee can be paid. None when it is not ours."""
     found = Payee.objects.filter(account=seen.id).first()
     if found is None:
-        operation = Operation.objects.filter(id=_uuid(seen.tags.op), kind=Operation.Kind.ACCOUNT).first()
+        operation = Operation.objects.filter(
+            id=journal.id_in(seen.tags.op), kind=Operation.Kind.ACCOUNT
+        ).first()
         found = Payee.objects.filter(id=operation.subject, account="").first() if operation else None
     if found is None:
         return None
@@ -383,7 +264,12 @@ def customer(seen: words.CustomerSeen, *, customer_id: UUID) -> Customer:
     return row
 
 
-# ---- disputes and payouts
+# ---- refunds, disputes and payouts
+
+
+def refund(seen: words.RefundSeen, *, now: datetime) -> Refund | None:
+    """Take over what became of a refund, whoever made it. None when it is not ours."""
+    return refunds_seen.take_over(seen, now=now)
 
 
 def dispute(seen: words.DisputeSeen, *, now: datetime) -> Payment | None:
@@ -428,11 +314,3 @@ def _with_intent(
     if take_over(seen, now=now) is None and seen.intent:
         intent(gateway.intent(seen.intent), now=now)
         take_over(seen, now=now)
-
-
-def _uuid(text: str) -> UUID:
-    """An id that we wrote on something; one that nothing has if there is none."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return UUID(int=0)

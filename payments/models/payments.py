@@ -232,6 +232,13 @@ class Refund(Row):
     amount_minor = models.PositiveIntegerField()
     state = models.CharField(max_length=10, choices=RefundState, default=RefundState.PENDING)
     refund = models.CharField(max_length=80, blank=True, help_text="provider id")
+    kept_by = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="keeps",
+        help_text="the larger refund, made by hand, with which this one was paid",
+    )
     created_at = models.DateTimeField()
 
     class Meta:

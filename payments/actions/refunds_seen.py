@@ -1,0 +1,150 @@
+"""What we saw of money on its way back: refunds that we asked for, and those that somebody made at the provider.
+
+A refund by hand keeps what we had promised, as far as it can; what it cannot is a refund of its own. When it comes back,
+everything that it had kept is owed again.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from payments import locks
+from payments.actions import bearers, journal, ledger, standings
+from payments.gateway import words
+from payments.models import Attempt, Operation, Refund
+from payments.states import REFUND, RefundState
+from rally import journal as changes
+
+logger = logging.getLogger(__name__)
+
+
+@transaction.atomic
+def take_over(seen: words.RefundSeen, *, now: datetime) -> Refund | None:
+    """Write down what became of a refund, including one that somebody made at the provider. None when not ours."""
+    found = Attempt.objects.filter(intent=seen.intent).first()
+    if found is None:
+        return None
+    payment = locks.locked_payment(found.payment_id)
+    attempt = payment.attempts.get(id=found.id)
+    row = _row_of(attempt, seen, now)
+
+    reached = RefundState(seen.status)
+    # A refund may succeed and fail later, never the other way round; an earlier try says nothing about a later one.
+    current = row.refund == seen.id and row.state not in (RefundState.FAILED, reached)
+    if current and reached != RefundState.PENDING:
+        changes.move(row, REFUND, reached, now=now, by=None)
+        if reached == RefundState.FAILED:
+            logger.error("refund.failed refund=%s", row.id)
+            _owe_again(row, now)
+        standings.tell(payment, now=now)
+    if seen.booking is not None:
+        ledger.refunded(
+            row, amount=-seen.booking.amount, provider_id=seen.id, transaction=seen.booking.id, now=now
+        )
+    if seen.returned is not None:
+        ledger.refund_came_back(
+            row, amount=seen.returned.amount, provider_id=seen.id, transaction=seen.returned.id, now=now
+        )
+    standings.follow(payment, now=now)
+    return row
+
+
+def _row_of(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refund:
+    """The row of a refund: by its id, by the operation that asked for it, by what is owed, else a new one."""
+    known = Refund.objects.filter(attempt=attempt, refund=seen.id).first()
+    if known is not None:
+        return known
+    operation = Operation.objects.filter(id=journal.id_in(seen.tags.op), kind=Operation.Kind.REFUND).first()
+    asked = Refund.objects.filter(id=operation.subject, attempt=attempt).first() if operation else None
+    if operation is not None and asked is not None:
+        later_tries = Operation.objects.filter(kind=operation.kind, subject=asked.id, n__gt=operation.n)
+        if not asked.refund and not later_tries.exists():
+            asked.refund = seen.id
+            asked.save(update_fields=["refund"])
+        return asked
+    owed = _owed(attempt, seen)
+    if owed is not None and owed.amount_minor == seen.amount:
+        owed.refund = seen.id
+        if owed.state == RefundState.FAILED:
+            changes.move(
+                owed,
+                REFUND,
+                RefundState.PENDING,
+                now=now,
+                by=None,
+                why="made at the provider",
+                also=("refund",),
+            )
+        else:
+            owed.save(update_fields=["refund"])
+        return owed
+    kept = _smaller(attempt, seen) if owed is None else []
+    row = Refund.objects.create(
+        attempt=attempt,
+        reason=f"provider:{seen.id}"[:60],
+        amount_minor=seen.amount - sum(each.amount_minor for each in kept),
+        refund=seen.id,
+        created_at=now,
+    )
+    changes.begin(row, REFUND, now=now, by=None, why="made at the provider")
+    _keep(kept, row, now)
+    if owed is not None:
+        owed.amount_minor -= seen.amount  # what was promised with it covers both
+        owed.save(update_fields=["amount_minor"])
+        return row
+    ledger.promised(row, sources=bearers.of(payment=attempt.payment, refund=row, now=now), now=now)
+    return row
+
+
+def _smaller(attempt: Attempt, seen: words.RefundSeen) -> list[Refund]:
+    """The smaller promises that a refund by hand has kept as well, because it leaves no room for them: nothing is under
+    way for them any more."""
+    every = Refund.objects.filter(attempt=attempt)
+    too_much = sum(every.values_list("amount_minor", flat=True)) + seen.amount - attempt.captured_minor
+    if seen.status == "failed":
+        return []
+    found, kept = [], 0
+    for promise in every.filter(_OPEN, amount_minor__lt=seen.amount).order_by("created_at"):
+        if kept < too_much and kept + promise.amount_minor < seen.amount:
+            found.append(promise)
+            kept += promise.amount_minor
+    return found
+
+
+def _keep(promises: list[Refund], row: Refund, now: datetime) -> None:
+    """They are paid with this refund; should it come back, they are owed once more."""
+    why = "made at the provider with more"
+    for promise in promises:
+        promise.kept_by = row
+        if promise.state == RefundState.FAILED:
+            changes.move(promise, REFUND, RefundState.PENDING, now=now, by=None, why=why)
+        changes.move(promise, REFUND, RefundState.SUCCEEDED, now=now, by=None, why=why, also=("kept_by",))
+
+
+def _owe_again(row: Refund, now: datetime) -> None:
+    """A refund came back: nothing of what it had kept has arrived either."""
+    for promise in row.keeps.all():
+        promise.kept_by = None
+        why = "what was made at the provider came back"
+        changes.move(promise, REFUND, RefundState.FAILED, now=now, by=None, why=why, also=("kept_by",))
+
+
+#: Promised, and nothing of it is at the provider.
+_OPEN = Q(state=RefundState.FAILED) | Q(state=RefundState.PENDING, refund="")
+
+
+def _owed(attempt: Attempt, seen: words.RefundSeen) -> Refund | None:
+    """The promise that a refund by hand keeps, wholly or in part: the same sum again after ours failed, or one that
+    leaves no room for all that is promised."""
+    if seen.status == "failed":
+        return None
+    every = Refund.objects.filter(attempt=attempt)
+    again = every.filter(state=RefundState.FAILED, amount_minor=seen.amount).order_by("created_at").first()
+    promised = sum(every.values_list("amount_minor", flat=True))
+    if again is not None or promised + seen.amount <= attempt.captured_minor:
+        return again
+    return every.filter(_OPEN, amount_minor__gte=seen.amount).order_by("amount_minor", "created_at").first()

@@ -1,0 +1,43 @@
+"""Refunds that somebody makes at the provider, and what becomes of what they had kept when they come back."""
+
+from __future__ import annotations
+
+from payments import queries
+from payments.actions import operations, payments, sightings
+from payments.models import Checkout, Refund
+from payments.sandbox.core import Sandbox
+from rally.models import User
+from tests.factories.payments import REFUND_FAILS, at_page, payment, usd
+from tests.payments.conftest import Time, work
+
+
+def test_promises_kept_by_a_refund_by_hand_that_comes_back_are_owed_again(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    paid = at_page(payment(ana, now=time()), Checkout.Mode.CHARGE, now=time(), number=REFUND_FAILS)
+    for reason, amount in (("left", 1000), ("leg:return", 500)):
+        payments.refund(payment_id=paid.id, amount=usd(amount), reason=reason, now=time(), by=None)
+    time.move(days=3)
+    work(time)
+    sandbox.refund_in_dashboard(paid.attempts.get().charge)
+    work(time)
+    by_hand = Refund.objects.get(amount_minor=2700)
+    assert set(by_hand.keeps.values_list("amount_minor", "state")) == {
+        (1000, "succeeded"),
+        (500, "succeeded"),
+    }
+    assert not queries.still_owed().exists()
+
+    time.move(days=3)
+    for _twice in range(2):
+        work(time)
+        sightings.look("refund", by_hand.refund, now=time())
+    assert sorted(each.amount_minor for each in queries.still_owed()) == [500, 1000, 2700]
+    assert queries.balance("rider:refund_due") == 4200
+    assert not by_hand.keeps.exists()
+
+    sent = payments.refund_again(refund_id=Refund.objects.get(amount_minor=1000).id, now=time(), by=None)
+    for each in operations.due(now=time()):
+        operations.run(each, now=time())
+    sent.refresh_from_db()
+    assert (sent.state, queries.balance("rider:refund_due")) == ("succeeded", 3200)
