@@ -116,12 +116,14 @@ def was_refunded(payment: Payment, reason: str) -> bool:
     return bool(payment.covered_minor) and credit_ledger.posted(credit_ledger.refund_key(payment.id, reason))
 
 
-def refund_promotion(payment: Payment, *, now: datetime) -> None:
-    """The payer has everything back: what a promotion paid is ours again. Twice is once."""
+def refund_promotion(payment: Payment, *, now: datetime, amount: int | None = None, reason: str = "") -> None:
+    """So much (minor units) of what a promotion paid is ours again; all that is left of it where the payer has everything
+    back. Once per `reason`."""
+    key = credit_ledger.promotion_key(payment.id, reason)
     for row in _rows(payment):
-        if row.source == Account.PROMOTION and row.kept_minor:
-            key = credit_ledger.promotion_key(payment.id)
-            _refund(row, payment=payment, amount=row.kept_minor, key=key, now=now)
+        part = row.kept_minor if amount is None else min(amount, row.kept_minor)
+        if row.source == Account.PROMOTION and part and not credit_ledger.posted(key):
+            _refund(row, payment=payment, amount=part, key=key, now=now)
 
 
 @transaction.atomic

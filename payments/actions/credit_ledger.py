@@ -36,9 +36,9 @@ def refund_key(payment_id: UUID, reason: str) -> str:
     return f"credit_back:{payment_id}:{reason[:60]}"
 
 
-def promotion_key(payment_id: UUID) -> str:
-    """The event of taking back what a promotion paid."""
-    return f"promotion_back:{payment_id}"
+def promotion_key(payment_id: UUID, reason: str) -> str:
+    """The event of taking back what a promotion paid: for this reason, or without one all that is left."""
+    return f"promotion_back:{payment_id}:{reason[:60]}".rstrip(":")
 
 
 def posted(event_key: str) -> bool:

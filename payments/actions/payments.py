@@ -18,6 +18,7 @@ from payments.errors import DisputeOpen, NothingToRefund, PaymentClosed
 from payments.models import Account, Attempt, Operation, Payment, Refund
 from payments.queries import refund_pays_twice
 from payments.queries.parts import Saving
+from payments.queries.worth import promotions_part
 from payments.states import PAYMENT, REFUND, AttemptState, CheckoutState, PaymentState, RefundState
 from rally import audit
 from rally import journal as changes
@@ -221,6 +222,23 @@ def refund(*, payment_id: UUID, amount: Money, reason: str, now: datetime, by: U
         contributions.refund_credit(payment, amount=amount.minor - by_card, reason=reason, now=now)
     standings.follow(payment, now=now)
     return row
+
+
+@transaction.atomic
+def lower(*, payment_id: UUID, was: Money, becomes: Money, reason: str, now: datetime) -> Money:
+    """What was paid for costs `becomes` and not what it `was`: give back what the payer would not have paid, as `refund`
+    does, and take back what a promotion would not have. Answers what goes back to the payer. Once per `reason`.
+
+    Never more than is left to give back. Raises `DisputeOpen`, and then nothing happens.
+    """
+    payment = locks.locked_payment(payment_id)
+
+    by_promotion = promotions_part(payment, was=was, becomes=becomes)
+    back = min(was - becomes - by_promotion, left_to_refund(payment))
+    contributions.refund_promotion(payment, amount=by_promotion.minor, reason=reason, now=now)
+    if back:
+        refund(payment_id=payment.id, amount=back, reason=reason, now=now, by=None)
+    return back
 
 
 def _to_card(

@@ -19,7 +19,15 @@ from payments.queries.invariants import (
 )
 from payments.queries.parts import Parts, Saving, parts_of
 from payments.queries.troubles import still_owed, stuck_operations, unread_events
-from payments.queries.worth import credit_of, paid_by_payer, parts_for, parts_paid, worth, worths
+from payments.queries.worth import (
+    credit_of,
+    paid_by_payer,
+    parts_for,
+    parts_paid,
+    promotions_part,
+    worth,
+    worths,
+)
 
 __all__ = [
     "Parts",
@@ -49,6 +57,7 @@ __all__ = [
     "parts_for",
     "parts_of",
     "parts_paid",
+    "promotions_part",
     "refund_pays_twice",
     "still_owed",
     "stuck_operations",

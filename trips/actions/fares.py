@@ -82,7 +82,7 @@ def settle_up(*, trip: Trip, pledge: Pledge, now: datetime) -> None:
     """Give a locked, paid pledge back what later riders saved it, once the fares are closed, and tell the rider.
 
     For each seat that it still has the difference between its price and the last one, never more than is left of what was
-    paid. Twice is once: the price is the last one from then on. While a dispute is open nothing happens; a sweep comes
+    paid; of what a code took off, as much as it would have taken off the lower price stays. Twice is once: the price is the last one from then on. While a dispute is open nothing happens; a sweep comes
     again.
     """
     if trip.fares_closed_at is None or trip.locked_percent is None or pledge.state != PledgeState.PAID:
@@ -95,11 +95,14 @@ def settle_up(*, trip: Trip, pledge: Pledge, now: datetime) -> None:
     payment = locked_payment(pledge.payment_id)
     if payment.state != PaymentState.PAID:
         return  # everything of it is on its way back already
-    back = min((old - new) * pledge.seats, payments.left_to_refund(payment))
-
     with suppress(DisputeOpen):
-        if back:
-            payments.refund(payment_id=payment.id, amount=back, reason=FARE_FELL, now=now, by=None)
+        back = payments.lower(
+            payment_id=payment.id,
+            was=old * pledge.seats,
+            becomes=new * pledge.seats,
+            reason=FARE_FELL,
+            now=now,
+        )
         pledge.price_minor = new.minor
         pledge.save(update_fields=["price_minor"])
         if back:

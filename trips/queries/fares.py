@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
-from payments.queries import worth
+from payments.queries import promotions_part, worth
 from rally.money import Money
 from trips.models import Pledge, Stop, Trip
 from trips.models.pledges import PledgeQuerySet
@@ -106,7 +106,10 @@ def accrued(pledge: Pledge) -> Money:
     if pledge.state != PledgeState.PAID or pledge.trip.locked_percent is None:
         return Money.zero(pledge.currency)
     now = of(Money(pledge.stop.fare_minor, pledge.currency), pledge.trip.locked_percent)
-    return max(pledge.price - now, Money.zero(pledge.currency)) * pledge.seats
+    saved = max(pledge.price - now, Money.zero(pledge.currency)) * pledge.seats
+    if not saved or pledge.payment is None:
+        return saved
+    return saved - promotions_part(pledge.payment, was=pledge.charge, becomes=pledge.charge - saved)
 
 
 def owed() -> PledgeQuerySet:
