@@ -189,9 +189,9 @@ class Store:
     def _open(self) -> sqlite3.Connection:
         Path(self.path).parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-        _write_ahead(connection)
         # Safe against a killed process. Only a power cut may lose the last calls, and no money is in here.
         connection.execute("PRAGMA synchronous = OFF")
+        _write_ahead(connection)
         ready = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'rate'").fetchone()
         if ready is None:
             connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
