@@ -27,6 +27,7 @@ from trips.models import Pledge, Seat, Trip
 from trips.permissions import check_can_change, check_can_hand_over
 from trips.queries import fares
 from trips.queries.leaving import Part, giving_up
+from trips.queries.waiting import seats_owed
 from trips.states import PledgeState, TripState
 
 
@@ -70,8 +71,9 @@ def change_seats(
         check_open(trip, now)
         if not consented or not consent_text.strip():
             raise ConsentMissing
-        if trip.seats_left < more:
-            raise TripFull(left=trip.seats_left)
+        left = trip.seats_left - seats_owed(trip, now)
+        if left < more:
+            raise TripFull(left=left)
     words = (consent_text, consent_version)
 
     if pledge.state == PledgeState.PAID:

@@ -21,6 +21,7 @@ from trips.locks import locked_trip
 from trips.models import Pledge, Seat, Stop, Trip
 from trips.queries import fares, joining, terms
 from trips.queries.joining import Joining
+from trips.queries.waiting import seats_owed
 from trips.states import TripState
 
 
@@ -108,7 +109,7 @@ def _reserve(
     if not consented:
         raise ConsentMissing
 
-    def take(stop: Stop) -> Pledge | None:
+    def take(stop: Stop, *, list_was_looked_at: bool = False) -> Pledge | None:
         fare = fares.to_agree(stop, len(people))
         fare = min(fare, shown) if shown else fare
         pledge = draft(stop=stop, words=words(stop), fare=fare, rider=rider, seats=len(people), now=now)
@@ -116,22 +117,30 @@ def _reserve(
             Seat(pledge=pledge, position=position, name=person.name, needs=list(person.needs))
             for position, person in enumerate(people, start=1)
         ]
-        taken = claims.claim(trip=stop.trip, pledge=pledge, seats=seats, answer=answer(pledge))
+        taken = claims.claim(
+            trip=stop.trip,
+            pledge=pledge,
+            seats=seats,
+            answer=answer(pledge),
+            list_was_looked_at=list_was_looked_at,
+        )
         return pledge if taken else None
 
     def look_and_take(*, locked: bool) -> Pledge | None:
-        seen = look()
+        seen, owed = look(), 0
         if seen is None:
             raise BadInput(_("This trip does not stop there."), field="stop")
         if locked:
-            locked_trip(seen.stop.trip_id)
+            # Seats that became free at this moment belong to those who wait for them.
+            owed = seats_owed(locked_trip(seen.stop.trip_id), now)
             seen = look() or seen
         check_open(seen.stop.trip, now)
         if seen.rider_is_in:
             raise AlreadyPledged
-        if seen.stop.trip.seats_left < len(people):
-            raise TripFull(left=seen.stop.trip.seats_left)
-        return take(seen.stop)
+        left = seen.stop.trip.seats_left - owed
+        if left < len(people):
+            raise TripFull(left=left)
+        return take(seen.stop, list_was_looked_at=locked)
 
     pledge = take(lately) if lately is not None and _is_open(lately.trip, len(people), now) else None
     pledge = pledge or look_and_take(locked=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,10 +21,8 @@ from trips.errors import AlreadyPledged, ConsentMissing, NotChangeable, SeatsThe
 from trips.locks import locked_pledge, locked_pledges, locked_trip
 from trips.models import Pledge, Seat, Stop, Trip
 from trips.queries import fares, terms
-from trips.queries.waiting import offer_ends_by
-from trips.states import OCCUPYING, PLEDGE, PledgeState, TripState
-
-_OPEN = (TripState.GATHERING, TripState.SETTLING, TripState.CONFIRMED)
+from trips.queries.waiting import is_over, next_in_line, offer_until, seats_owed
+from trips.states import OCCUPYING, PLEDGE, PledgeState
 
 
 @transaction.atomic
@@ -57,8 +55,9 @@ def wait(
     mine = Pledge.objects.filter(trip=trip, rider=rider, enlarges=None)
     if mine.filter(state__in=[*OCCUPYING, PledgeState.WAITING]).exists():
         raise AlreadyPledged
-    if trip.seats_left >= len(people):
-        raise SeatsThere(left=trip.seats_left)
+    left = trip.seats_left - seats_owed(trip, now)
+    if left >= len(people):
+        raise SeatsThere(left=left)
 
     stop.trip = trip
     fare = fares.to_agree(stop, len(people))
@@ -112,27 +111,16 @@ def offer(*, trip_id: Any, now: datetime) -> list[Pledge]:
     line = sorted(
         locked_pledges(trip, [PledgeState.WAITING]), key=lambda pledge: (pledge.created_at, pledge.id)
     )
-    if not line:
-        return []
-    ends_at = offer_ends_by(trip)
-    if trip.state not in _OPEN or ends_at is None or now >= ends_at:
+    if is_over(trip, now):
         for pledge in line:
             move(pledge, PledgeState.EXPIRED, now=now, by=None, trip=trip, why="the trip is over")
             notices.waiting_ended(pledge, now)
         return []
-
-    if trip.state == TripState.CONFIRMED and not trip.has_bus:
-        return []  # another bus is being found; nobody is sold a seat on none
-    numbers = rules.current()
-    until = min(now + timedelta(hours=numbers.waiting_offer_hours), ends_at)
-    if until < now + timedelta(minutes=numbers.reserve_minutes):
-        return []  # nobody can give a card in so short a time
-    offered = []
-    for pledge in line:
-        trip.refresh_from_db(fields=["seats_taken"])
-        if pledge.seats <= trip.seats_left:
-            _offer(trip, pledge, until, now)
-            offered.append(pledge)
+    until = offer_until(trip, now)
+    offered = next_in_line(trip, line) if until else []
+    for pledge in offered:
+        assert until is not None  # noqa: S101 - or nobody is offered anything
+        _offer(trip, pledge, until, now)
     return offered
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from django.db.models import Q
 
@@ -28,6 +29,47 @@ def offer_ends_by(trip: Trip) -> datetime | None:
     if trip.state == TripState.SETTLING:
         return trip.grace_ends_at
     return trip.decides_at + terms.grace(trip.decides_at, trip.departs_at, rules.current())
+
+
+#: States in which seats are still given out.
+_OPEN = (TripState.GATHERING, TripState.SETTLING, TripState.CONFIRMED)
+
+
+def is_over(trip: Trip, now: datetime) -> bool:
+    """Nobody on the list can be offered anything any more."""
+    ends_at = offer_ends_by(trip) if trip.state in _OPEN else None
+    return ends_at is None or now >= ends_at
+
+
+def offer_until(trip: Trip, now: datetime) -> datetime | None:
+    """Until when seats offered now are kept; None while none can be offered."""
+    ends_at = None if is_over(trip, now) else offer_ends_by(trip)
+    if ends_at is None:
+        return None
+    if trip.state == TripState.CONFIRMED and not trip.has_bus:
+        return None  # another bus is being found; nobody is sold a seat on none
+    numbers = rules.current()
+    until = min(now + timedelta(hours=numbers.waiting_offer_hours), ends_at)
+    # Nobody can give a card in so short a time.
+    return until if until >= now + timedelta(minutes=numbers.reserve_minutes) else None
+
+
+def next_in_line(trip: Trip, line: Sequence[Pledge]) -> list[Pledge]:
+    """Those of the list, in its order, for whom the free seats are enough."""
+    left, found = trip.seats_left, []
+    for pledge in line:
+        if pledge.seats <= left:
+            left -= pledge.seats
+            found.append(pledge)
+    return found
+
+
+def seats_owed(trip: Trip, now: datetime) -> int:
+    """Free seats of a trip that belong to those who wait for them, although they were not told yet. Exact behind its lock."""
+    if trip.seats_left <= 0 or offer_until(trip, now) is None:
+        return 0
+    line = Pledge.objects.filter(trip_id=trip.id, state=PledgeState.WAITING).order_by("created_at", "id")
+    return sum(pledge.seats for pledge in next_in_line(trip, line))
 
 
 def words_to_agree(pledge: Pledge, now: datetime) -> Terms | None:
