@@ -69,7 +69,7 @@ def seats_owed(trip: Trip, now: datetime) -> int:
     if trip.seats_left <= 0 or offer_until(trip, now) is None:
         return 0
     line = Pledge.objects.filter(trip_id=trip.id, state=PledgeState.WAITING).order_by("created_at", "id")
-    return sum(pledge.seats for pledge in next_in_line(trip, line))
+    return sum(pledge.seats for pledge in next_in_line(trip, list(line)))
 
 
 def words_to_agree(pledge: Pledge, now: datetime) -> Terms | None:
