@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import time_machine
 from django.core.cache import cache
 from django.db import connection
 from django.test import TransactionTestCase
 
+from payments.queries import check_ledger
 from rally import rules
 from rally.models import User
 from tests.factories.people import person
@@ -56,6 +58,20 @@ def _own_state(settings: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None
 def now() -> datetime:
     """A Saturday in the season, for actions that are told the time."""
     return datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def at(now: datetime) -> Iterator[time_machine.Traveller]:
+    """The wall clock stands still at `now` until it is moved, so that pages and background work agree with the actions."""
+    with time_machine.travel(now, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def books(transactional_db: None) -> Iterator[None]:
+    """Whatever a test does, the books are in order when it is done."""
+    yield
+    assert check_ledger() == {}
 
 
 @pytest.fixture

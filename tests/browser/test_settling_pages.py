@@ -15,15 +15,15 @@ from rally.money import Money
 from tests.browser.conftest import Visit
 from tests.factories.events import event, partner
 from tests.factories.operators import ready, van_trip
+from tests.factories.payments import onboarded
 from tests.factories.people import person
 from tests.journeys.test_settling_with_companies import a_run, driven, on_terms
 from tests.journeys.world import World
-from tests.operators.actions.test_pay import onboarded
 
 
 def test_money_statements_and_partner_pages(world: World, visit: Callable[..., Visit]) -> None:
     crew = ready()
-    onboarded(crew.operator.payee)
+    onboarded(crew.operator.payee, now=clock.now())
     on_terms(crew, "guarantee", 90)
     club, pat, sam = partner(share_percent=20), person("pat"), User.objects.get(is_staff=True)
     club.members.add(pat)

@@ -14,6 +14,7 @@ _number = count(1)
 MILWAUKEE = (43.0389, -87.90647)
 MADISON = (43.07305, -89.40123)
 CHICAGO = (41.85003, -87.65005)
+SHEBOYGAN = (43.75083, -87.71453)
 GREEN_BAY = (44.51916, -88.01983)
 
 #: Three weeks ahead of the tests' `now`: Sunday 13 December, 12:00 in Green Bay.

@@ -7,15 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from operators.actions import companies, fleet, papers, people, runs
+from operators.actions import companies, driving, fleet, papers, people, runs
 from operators.models import Member, Operator, Paper, Run, Vehicle
 from operators.states import PaperKind, Role
 from payments.models import Payment
 from payments.states import PaymentState
-from rally import journal
+from rally import clock, journal
 from rally.ids import uuid7
 from rally.models import User
-from tests.factories.events import place
+from tests.factories.events import SHEBOYGAN, place
 from tests.factories.people import person
 from tests.factories.trips import proposed, stop
 from trips.models import Place, Pledge, Seat, Stop, Trip
@@ -24,9 +24,6 @@ from trips.states import TRIP, PledgeState, TripState, VehicleClass
 
 NOW = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
 _number = count(1)
-
-#: On the road from Milwaukee to Green Bay.
-SHEBOYGAN = (43.75083, -87.71453)
 
 
 @dataclass
@@ -215,3 +212,10 @@ def confirmed_run(crew: Company | None = None, *, trip: Trip | None = None) -> R
     runs.confirm(trip_id=trip.id, now=NOW)
     run.refresh_from_db()
     return run
+
+
+def drive(run: Run, by: User) -> None:
+    """There and back, all at the moment that the clock shows."""
+    for step in (driving.start, driving.arrive, driving.head_back, driving.complete):
+        step(run_id=run.id, now=clock.now(), by=by)
+    run.refresh_from_db()

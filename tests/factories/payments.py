@@ -70,6 +70,11 @@ def at_page(paid: Payment, mode: Checkout.Mode, *, now: datetime, number: str = 
 def payee(*, now: datetime, ready: bool = True) -> Payee:
     """An operator's account, onboarded unless told otherwise."""
     row = payees.open(name="Prairie Coaches", email="otto@test.example", now=now)
+    return onboarded(row, now=now, ready=ready)
+
+
+def onboarded(row: Payee, *, now: datetime, ready: bool = True) -> Payee:
+    """The account after its owner has been at the provider's page; without `ready`, only opened there."""
     payees.onboard(payee_id=row.id, return_url="http://testserver/operator/", now=now)
     row.refresh_from_db()
     if ready:

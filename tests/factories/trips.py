@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import count
 
+from rally import rules
 from rally.models import User
-from tests.factories.events import MILWAUKEE, event
+from tests.factories.events import MILWAUKEE, SHEBOYGAN, event
 from tests.factories.people import person
 from trips.actions import proposals
 from trips.actions.proposals import NewStop
@@ -45,5 +46,17 @@ def proposed(
         threshold=threshold,
         visibility=visibility,
         falling_fares=falling_fares,
+        now=now,
+    )
+
+
+def falling_van(*, now: datetime) -> Trip:
+    """A van for 14 that goes at 9 and grows cheaper at 11, 13 and 14; Sheboygan is on the way and pays less than
+    Milwaukee. One rider may take the whole van."""
+    rules.change("max_seats_per_pledge", 14, now=now, by=None)
+    return proposed(
+        vehicle_class=VehicleClass.VAN,
+        stops=[stop(), stop("Sheboygan Park & Ride", SHEBOYGAN)],
+        falling_fares=True,
         now=now,
     )

@@ -8,9 +8,16 @@ from typing import Any
 
 from django.test import Client
 
+from tests.factories.people import person
 from tests.journeys.visitor import Visitor
 
 _machines = itertools.count()
+
+#: On the way from Milwaukee to Green Bay, as a captain's program names them.
+STOPS = [
+    {"name": "Milwaukee Intermodal Station", "latitude": 43.0346, "longitude": -87.9166},
+    {"name": "Sheboygan", "latitude": 43.7508, "longitude": -87.7145},
+]
 
 
 class Program:
@@ -44,6 +51,12 @@ class Program:
         fine = self.status == expect if expect else self.status < 300
         assert fine, f"{answer.wsgi_request.path}: {self.status} {answer.content.decode()[:1000]}"
         return answer.json() if answer.content else None
+
+
+def program(name: str) -> Program:
+    """The program of somebody who has just opened an account."""
+    person(name)
+    return Program(f"{name}@test.example")
 
 
 def pay(address: str, number: str = "4242424242424242", *, name: str = "A Rider") -> Visitor:

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from rally.demo import clock
+from rally import clock
+from rally.demo import clock as moving
+from tests.factories.operators import Company, ready
+from tests.factories.payments import onboarded
 from tests.journeys.world import World
 
 
@@ -17,5 +20,13 @@ from tests.journeys.world import World
 def world(settings: Any, tmp_path: Path, transactional_db: None) -> Iterator[World]:
     """A Saturday in the season, three weeks before the Packers meet the Bills."""
     settings.STATE_DIR = tmp_path
-    with clock.played_from(datetime(2026, 11, 21, 15, 0, tzinfo=UTC)):
+    with moving.played_from(datetime(2026, 11, 21, 15, 0, tzinfo=UTC)):
         yield World.make()
+
+
+@pytest.fixture
+def crew(world: World) -> Company:
+    """A company that can be paid."""
+    made = ready()
+    onboarded(made.operator.payee, now=clock.now())
+    return made

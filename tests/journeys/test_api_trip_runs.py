@@ -8,20 +8,10 @@ from payments.models import LedgerTransfer, Payment, Transfer
 from payments.models.ledger import Account
 from payments.queries import check_ledger
 from payments.sandbox import runtime
-from tests.factories.people import person
-from tests.journeys.api import Program, pay
+from tests.journeys.api import STOPS, Program, pay, program
 from tests.journeys.world import World
 
 LATER_REFUSED, ASKS_THE_BANK, GOOD = "4000000000000341", "4000002500003155", "4242424242424242"
-STOPS = [
-    {"name": "Milwaukee Intermodal Station", "latitude": 43.0346, "longitude": -87.9166},
-    {"name": "Sheboygan", "latitude": 43.7508, "longitude": -87.7145},
-]
-
-
-def _program(name: str) -> Program:
-    person(name)
-    return Program(f"{name}@test.example")
 
 
 def _propose(world: World, captain: Program) -> str:
@@ -56,18 +46,18 @@ def _join(program: Program, trip: str, seats: int, *, card: str = GOOD, stop: in
 
 def test_a_trip_is_proposed_fills_is_confirmed_driven_and_paid(world: World) -> None:
     # Cleo proposes and takes the first seat; her card is only saved.
-    cleo = _program("cleo")
+    cleo = program("cleo")
     trip = _propose(world, cleo)
     first = _join(cleo, trip, 1)
     assert first["state"] == "backed"
     assert Payment.objects.filter(attempts__isnull=False).count() == 0
 
     # Twenty-four more seats. Ben's card will be refused when it counts, Gia's bank wants to be asked.
-    ben, gia = _program("ben"), _program("gia")
+    ben, gia = program("ben"), program("gia")
     bens = _join(ben, trip, 2, card=LATER_REFUSED)
     assert bens["state"] == "backed"
     assert _join(gia, trip, 2, card=ASKS_THE_BANK, stop=2)["state"] == "backed"
-    riders = [_program(f"rider{number}") for number in range(1, 6)]
+    riders = [program(f"rider{number}") for number in range(1, 6)]
     for rider in riders:
         _join(rider, trip, 4)
     seen = cleo.get(f"trips/{trip}")
@@ -95,7 +85,7 @@ def test_a_trip_is_proposed_fills_is_confirmed_driven_and_paid(world: World) -> 
     assert len(_charges()) == 8
 
     # Somebody who comes now pays at once.
-    late = _program("late")
+    late = program("late")
     assert _join(late, trip, 1)["state"] == "paid"
 
     # The day. Dee checks everybody in by code, both ways; one seat stays empty.
@@ -129,10 +119,10 @@ def test_a_trip_is_proposed_fills_is_confirmed_driven_and_paid(world: World) -> 
 
 
 def test_too_few_join_it_lapses_and_nobody_was_charged(world: World) -> None:
-    cleo = _program("cleo")
+    cleo = program("cleo")
     trip = _propose(world, cleo)
     _join(cleo, trip, 1)
-    riders = [_program(f"rider{number}") for number in range(1, 4)]
+    riders = [program(f"rider{number}") for number in range(1, 4)]
     for rider in riders:
         _join(rider, trip, 3)
     otto = Program(world.otto.email)
@@ -140,7 +130,7 @@ def test_too_few_join_it_lapses_and_nobody_was_charged(world: World) -> None:
 
     # Two days before the decision someone's money is held at once, because that is soon.
     world.pass_time(days=14)
-    soon = _program("soon")
+    soon = program("soon")
     held = _join(soon, trip, 2)
     assert held["state"] in {"held", "backed"}
     world.pass_time(days=7)
@@ -203,7 +193,7 @@ def _board(dee: Program, run: str, seats: list[str], leg: str) -> None:
 
 @pytest.mark.parametrize("expect", [404])
 def test_another_riders_pledge_is_not_there(world: World, expect: int) -> None:
-    cleo, ben = _program("cleo"), _program("ben")
+    cleo, ben = program("cleo"), program("ben")
     pledge = _join(cleo, _propose(world, cleo), 1)
 
     ben.get(f"pledges/{pledge['code']}", expect=expect)

@@ -3,32 +3,21 @@ as if the code were not there."""
 
 from __future__ import annotations
 
-import pytest
-
 from payments import queries as money
 from payments.actions import audits
 from payments.models import Account, Contribution
 from rally import clock
 from rally.demo import clock as moving
 from tests.factories import pledges as make
-from tests.factories.operators import Company, ready, van_trip
+from tests.factories.operators import Company, van_trip
 from tests.factories.payments import usd
 from tests.factories.people import person
 from tests.factories.promotions import credited, promotion
 from tests.journeys.test_settling_with_companies import driven, paid_out
 from tests.journeys.world import World
-from tests.operators.actions.test_pay import onboarded
 from trips.actions import covering
 from trips.models import Pledge, Promotion
 from trips.queries import credit
-
-
-@pytest.fixture
-def crew(world: World) -> Company:
-    """A company that can be paid."""
-    made = ready()
-    onboarded(made.operator.payee)
-    return made
 
 
 def covered(trip: object, name: str, seats: int) -> Pledge:

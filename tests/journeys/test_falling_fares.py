@@ -9,22 +9,11 @@ from payments.queries import check_ledger
 from rally import clock
 from rally.demo import clock as moving
 from rally.models import Notice
-from tests.factories.people import person
-from tests.journeys.api import Program, pay
+from tests.journeys.api import STOPS, Program, pay, program
 from tests.journeys.world import World
 from trips.actions.backing import payment_id_of
 from trips.models import Pledge, Trip
 from trips.queries.fares import overcharged
-
-STOPS = [
-    {"name": "Milwaukee Intermodal Station", "latitude": 43.0346, "longitude": -87.9166},
-    {"name": "Sheboygan", "latitude": 43.7508, "longitude": -87.7145},
-]
-
-
-def _program(name: str) -> Program:
-    person(name)
-    return Program(f"{name}@test.example")
 
 
 def _join(program: Program, trip: str, seats: int, *, stop: int = 1) -> Pledge:
@@ -42,15 +31,15 @@ def _share(fare: int, percent: int) -> int:
 
 def test_twenty_five_go_and_later_riders_make_it_cheaper(world: World) -> None:
     # Cleo lets the price fall. With 25 seats everybody pays the whole fare, as they agreed to at most.
-    cleo = _program("cleo")
+    cleo = program("cleo")
     code = cleo.post(
         "trips",
         {"event": world.game.code, "vehicle_class": "coach", "stops": STOPS, "falling_fares": True},
         expect=201,
     )["code"]
     early = [_join(cleo, code, 3)]
-    early += [_join(_program(f"early{n}"), code, 4, stop=1 + n % 2) for n in range(5)]
-    early += [_join(_program("alone"), code, 2)]
+    early += [_join(program(f"early{n}"), code, 4, stop=1 + n % 2) for n in range(5)]
+    early += [_join(program("alone"), code, 2)]
     assert all("at most" in pledge.consent_text for pledge in early)
     otto = Program(world.otto.email)
     [coach, *_others] = otto.get("operator/vehicles")["results"]
@@ -62,9 +51,9 @@ def test_twenty_five_go_and_later_riders_make_it_cheaper(world: World) -> None:
     assert seen["next_step"] == {"seats": 33, "percent": 76, "missing": 8}
 
     # Three more riders come: five seats at the whole fare, then three at once at what they themselves bring about.
-    first = _join(_program("later1"), code, 2)
-    second = _join(_program("later2"), code, 3)
-    third = _join(_program("later3"), code, 3, stop=2)
+    first = _join(program("later1"), code, 2)
+    second = _join(program("later2"), code, 3)
+    third = _join(program("later3"), code, 3, stop=2)
     assert [each.price_minor for each in (first, second)] == [first.stop.fare_minor] * 2
     assert third.price_minor == _share(third.stop.fare_minor, 76)
     world.pass_time(minutes=1)
@@ -91,7 +80,7 @@ def test_twenty_five_go_and_later_riders_make_it_cheaper(world: World) -> None:
     assert kept >= sum(Trip.objects.get().cost_parts.values())
 
     # Who comes on the last day pays that price, and nobody gets anything for it any more.
-    last = _join(_program("last"), code, 8)
+    last = _join(program("last"), code, 8)
     assert last.price_minor == _share(last.stop.fare_minor, 76)
     world.pass_time(hours=1)
     assert Refund.objects.count() == len(earlier)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-import pytest
 from django.urls import reverse
 
 from operators.actions import agreements, holding
@@ -19,22 +18,14 @@ from rally import clock
 from rally.demo import clock as moving
 from rally.money import Money
 from tests.factories.events import event, partner
-from tests.factories.operators import Company, ready, van_trip
+from tests.factories.operators import Company, drive, van_trip
+from tests.factories.payments import onboarded
 from tests.factories.people import person
 from tests.factories.pledges import backed
 from tests.journeys.visitor import Visitor
 from tests.journeys.world import World
-from tests.operators.actions.test_pay import drive, onboarded
 
 NEW_YEARS_GAME = datetime(2027, 1, 10, 18, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def crew(world: World) -> Company:
-    """A company that can be paid."""
-    made = ready()
-    onboarded(made.operator.payee)
-    return made
 
 
 def on_terms(crew: Company, kind: str, percent: int) -> None:
@@ -87,9 +78,12 @@ def in_the_end(crew: Company) -> None:
     months = money_months(operator)
     for month in months:
         found = statement(operator, month)
-        assert found.opening.minor == before
-        before = found.closing.minor
-        assert sum(each.change.minor for each in found.events) == found.closing.minor - found.opening.minor
+        assert found.extract.opening.net == before
+        before = found.extract.closing.net
+        assert (
+            sum(each.change.minor for each in found.events)
+            == found.extract.closing.net - found.extract.opening.net
+        )
     due = money.balance("operator:payable", payee=payee)
     debt = -money.balance("operator:receivable", payee=payee)
     assert before == due - debt
@@ -158,7 +152,7 @@ def test_a_reseller_is_paid_for_seats_and_the_partner_for_fans(world: World, cre
     assert str(Money(share, "USD")) in visitor.text
     assert "waits for you" in visitor.text
     club.refresh_from_db()
-    onboarded(club.payee)  # type: ignore[arg-type]
+    onboarded(club.payee, now=clock.now())  # type: ignore[arg-type]
     world.pass_time(hours=1)
     assert money.balance("partner:payable") == 0
     in_the_end(crew)

@@ -14,7 +14,7 @@ from rally.models import User
 from tests.factories.payments import at_page, payment, usd
 from tests.payments.conftest import Time, heal
 from tests.payments.test_credits import given
-from tests.payments.test_races import at_once
+from tests.racing import at_once
 
 pytestmark = pytest.mark.race
 HOLD = Checkout.Mode.HOLD

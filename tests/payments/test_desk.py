@@ -34,14 +34,9 @@ from rally.models import StaffAction, User
 from tests.factories.payments import REFUND_FAILS, at_page, payee, payment, usd
 from tests.factories.people import person
 from tests.payments.conftest import Time, work
+from tests.seeing import signed_in
 
 PAGES = ("home", "audit", "money", "payments", "disputes", "requests", "ask")
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def taken(ana: User, time: Time, number: str = "4242424242424242") -> Payment:

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from payments import gateway, queries, signals
-from payments.actions import disputes, earnings, operations, payments, sightings
+from payments.actions import disputes, earnings, payments, sightings
 from payments.errors import DisputeClosed, DisputeOpen, NobodyToBlame, NoEvidence
 from payments.models import Account, Checkout, Dispute, Operation, Payment, Transfer
 from payments.sandbox.core import Sandbox
@@ -21,7 +21,7 @@ from payments.states import DisputeState, OperationState
 from rally.errors import BadInput, NotAllowed
 from rally.models import StaffAction, StateChange, User
 from tests.factories.payments import at_page, payee, payment, usd
-from tests.payments.conftest import Time, work
+from tests.payments.conftest import Time, run_all, work
 
 PROOF = {
     "customer_name": "Ana",
@@ -43,11 +43,6 @@ def complained(sandbox: Sandbox, paid: Payment, time: Time) -> Dispute:
 
 def with_evidence(row: Dispute, time: Time, advice: str = "") -> Dispute:
     return disputes.put_together(dispute_id=row.id, evidence=PROOF, advice=advice, now=time())
-
-
-def run_all(time: Time) -> None:
-    for each in operations.due(now=time()):
-        operations.run(each, now=time())
 
 
 # ---- the row

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from payments import gateway
 from payments.actions import checkouts, operations, payments
@@ -17,31 +13,10 @@ from payments.states import PaymentState
 from rally.models import User
 from tests.factories.payments import at_page, go, payment, usd
 from tests.payments.conftest import Time, heal
+from tests.racing import at_once
 
 pytestmark = pytest.mark.race
 SAVE, HOLD = Checkout.Mode.SAVE, Checkout.Mode.HOLD
-
-
-def at_once(*works: Callable[[], Any]) -> list[Any]:
-    """Run all of them at the same moment, each in a thread of its own; answers and exceptions in order."""
-    gate = threading.Barrier(len(works))
-    answers: list[Any] = [None] * len(works)
-
-    def run(place: int, work: Callable[[], Any]) -> None:
-        try:
-            gate.wait(10)
-            answers[place] = work()
-        except Exception as error:  # noqa: BLE001 - it is the answer
-            answers[place] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=each) for each in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return answers
 
 
 def test_two_workers_on_one_operation_have_one_effect(sandbox: Sandbox, ana: User, time: Time) -> None:

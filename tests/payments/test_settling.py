@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import random
-import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from payments import queries
 from payments.actions import bearers, earnings, holding, ledger, payments
@@ -24,6 +22,7 @@ from rally.models import User
 from tests.factories.payments import payee, usd
 from tests.payments.conftest import Time, heal
 from tests.payments.test_earnings import paid_by
+from tests.racing import together
 
 PAYABLE, PARTNER, TAX = "operator:payable", "partner:payable", "tax:payable"
 
@@ -405,21 +404,8 @@ def test_two_transfers_do_not_keep_the_same_debt(
     one, two = paid_by(ana, group, time), paid_by(ben, group, time)
     share(group, time, operators=[Due(to.id, {one.id: 3750, two.id: 3750})])
     holding.penalise(payee_id=to.id, amount=usd(3000), reference="late", now=time())
-    start, now = threading.Barrier(2), time()
-
-    def send(transfer_id: Any) -> None:
-        start.wait()
-        try:
-            earnings._send(transfer_id, now)
-        finally:
-            connection.close()
-
-    rows = Transfer.objects.values_list("id", flat=True)
-    threads = [threading.Thread(target=send, args=[each]) for each in rows]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    now, rows = time(), Transfer.objects.values_list("id", flat=True)
+    together(*[lambda which=each: earnings._send(which, now) for each in rows])
     heal(sandbox, time)
     assert sum(Transfer.objects.values_list("netted_minor", flat=True)) == 3000
     assert balances(PAYABLE, "operator:receivable") == [0, 0]

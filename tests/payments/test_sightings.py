@@ -49,7 +49,7 @@ from tests.factories.payments import (
     type_card,
     usd,
 )
-from tests.payments.conftest import Time, heal, work
+from tests.payments.conftest import Time, heal, run_all, work
 
 SAVE, HOLD, CHARGE = Checkout.Mode.SAVE, Checkout.Mode.HOLD, Checkout.Mode.CHARGE
 
@@ -62,11 +62,6 @@ def authorize(paid: Payment, time: Time) -> Payment:
     payments.authorize(payment_id=paid.id, amount=usd(4200), now=time())
     paid.refresh_from_db()
     return paid
-
-
-def run_all(time: Time) -> None:
-    for each in operations.due(now=time()):
-        operations.run(each, now=time())
 
 
 # ---- attempts

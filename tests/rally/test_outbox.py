@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
-from django.db import connection
 
 from rally import outbox
 from rally.models import Notice, User
 from rally.models.notices import NoticeState
+from tests.racing import together
 
 
 @pytest.fixture
@@ -113,18 +112,7 @@ def test_a_person_may_send_a_doubtful_one_again(ana: User, now: datetime, templa
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_send_once(ana: User, now: datetime, templates: None) -> None:
     notice = hello(ana, now, due_at=now + timedelta(seconds=1))
-    start = threading.Barrier(4)
-
-    def work() -> None:
-        start.wait()
-        outbox.deliver(notice.id, now + timedelta(seconds=1))
-        connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(*[lambda: outbox.deliver(notice.id, now + timedelta(seconds=1))] * 4)
     assert len(mail.outbox) == 1
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +23,7 @@ from rally.errors import BadInput, NotAllowed, Refusal
 from rally.models import GivenAnswer, StateChange, User
 from rally.rest import repeatable
 from rally.urls import urlpatterns as real_urls
+from tests.racing import together
 
 
 class Counter(APIView):
@@ -104,19 +104,7 @@ def test_a_no_is_not_kept(api: APIClient, kind: str, status: int, code: str) -> 
 @pytest.mark.race
 @pytest.mark.django_db(transaction=True)
 def test_two_requests_with_one_key_at_once(api: APIClient) -> None:
-    start = threading.Barrier(6)
-    answers: list[Any] = []
-
-    def call() -> None:
-        start.wait()
-        answers.append(post(api, "k1").json())
-        connection.close()
-
-    threads = [threading.Thread(target=call) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = together(*[lambda: post(api, "k1").json()] * 6)
     assert (answers, done()) == ([{"run": 1}] * 6, 1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +14,7 @@ from rally import throttles
 from rally.caches import OwnCache, SharedCache
 from rally.models import User
 from rally.throttles import GuessRate, Rate
+from tests.racing import together
 
 
 @pytest.fixture
@@ -61,18 +61,8 @@ def test_each_is_counted_alone(two_a_minute: Any, ana: User, ben: User) -> None:
 
 
 def test_nobody_slips_through_at_the_same_moment(two_a_minute: Any) -> None:
-    gate, passed = threading.Barrier(8), []
-
-    def ask() -> None:
-        gate.wait()
-        passed.extend(let_through(request()))
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(passed) == [False] * 6 + [True] * 2
+    passed = together(*[lambda: let_through(request())] * 8)
+    assert sorted(passed) == [[False]] * 6 + [[True]] * 2
 
 
 def test_rates_are_read_as_written(settings: Any) -> None:

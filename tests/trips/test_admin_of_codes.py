@@ -11,7 +11,7 @@ from rally.models import User
 from tests.factories import pledges as make
 from tests.factories.promotions import credited, promotion
 from tests.factories.trips import proposed
-from tests.trips.views.test_riding import signed_in
+from tests.seeing import signed_in
 from trips.actions import covering, invitations
 from trips.models import Promotion
 

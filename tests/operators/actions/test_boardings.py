@@ -12,23 +12,13 @@ from operators.models import Boarding, Run
 from operators.states import Leg, RunState
 from rally.errors import BadInput, NotAllowed
 from rally.models import User
-from tests.factories.operators import Company, confirmed_run, ready, riders, van_trip
+from tests.factories.operators import Company, riders, van_trip
 from trips.models import Seat
 from trips.states import PledgeState
 
 pytestmark = pytest.mark.django_db
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def crew(dee: User) -> Company:
-    return ready(driver=dee)
-
-
-@pytest.fixture
-def run(crew: Company) -> Run:
-    return confirmed_run(crew)
 
 
 @pytest.fixture

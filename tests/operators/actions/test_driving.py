@@ -12,20 +12,10 @@ from operators.models import Run
 from operators.states import RunState
 from rally.errors import NotAllowed
 from rally.models import StateChange, User
-from tests.factories.operators import Company, confirmed_run, decided, ready, riders, van_trip
+from tests.factories.operators import Company, decided, ready, riders, van_trip
 from trips.states import TripState
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def crew(dee: User) -> Company:
-    return ready(driver=dee)
-
-
-@pytest.fixture
-def run(crew: Company) -> Run:
-    return confirmed_run(crew)
 
 
 @pytest.fixture

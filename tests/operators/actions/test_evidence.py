@@ -18,7 +18,7 @@ from payments.models import Attempt, Dispute, Payment, Refund
 from payments.states import AttemptState, PaymentState, RefundState
 from rally import outbox
 from rally.models import User
-from tests.factories.operators import NOW, Company, confirmed_run, ready
+from tests.factories.operators import NOW
 from tests.factories.people import person
 from trips.models import Pledge, Seat, Trip
 from trips.states import PledgeState, TripState
@@ -26,16 +26,6 @@ from trips.states import PledgeState, TripState
 pytestmark = pytest.mark.django_db
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def crew(dee: User) -> Company:
-    return ready(driver=dee)
-
-
-@pytest.fixture
-def run(crew: Company) -> Run:
-    return confirmed_run(crew)
 
 
 @pytest.fixture

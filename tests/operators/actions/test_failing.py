@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 
 from operators.actions import driving, failing, runs
 from operators.errors import RunNotChangeable
@@ -15,7 +13,7 @@ from operators.models import Run
 from operators.states import RunState
 from payments.actions import sightings
 from payments.models import Attempt, Refund
-from payments.queries import check_ledger, credit_of
+from payments.queries import credit_of
 from payments.sandbox import runtime
 from rally import rules
 from rally.errors import BadInput, NotAllowed
@@ -24,27 +22,14 @@ from rally.money import Money
 from tests.factories import pledges as make
 from tests.factories.operators import Company, ready
 from tests.factories.trips import proposed
+from tests.seeing import fresh, given_back
 from trips.actions import failures, pledges, trips
 from trips.errors import NotChangeable, PledgesClosed
 from trips.models import Pledge, Trip
 from trips.permissions import NotTheStaff
 from trips.states import VehicleClass
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _books() -> Iterator[None]:
-    """Whatever happened, the books are in order."""
-    yield
-    assert check_ledger() == {}
-
-
-@pytest.fixture
-def at(now: datetime) -> Any:
-    """The wall clock stands still until it is moved."""
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("books")]
 
 
 @pytest.fixture
@@ -59,22 +44,12 @@ def going(at: Any, now: datetime) -> tuple[Company, Run, list[Pledge]]:
     return crew, fresh(run), [fresh(each) for each in riders]
 
 
-def fresh(row: Any) -> Any:
-    """The row as it now is."""
-    return type(row).objects.get(pk=row.pk)
-
-
 def left(crew: Company, run: Run, at: Any) -> datetime:
     """The bus has left its first stop."""
     then = fresh(run.trip).departs_at
     at.move_to(then)
     driving.start(run_id=run.id, now=then, by=crew.owner)
     return then
-
-
-def back_to(pledge: Pledge) -> int:
-    """What the rider of this pledge got back, in cents."""
-    return int(fresh(pledge.payment).refunded_minor)
 
 
 # --- given up
@@ -115,7 +90,7 @@ def test_given_up_and_called_off_with_a_word_of_regret(
 
     trips.cancel(trip_id=run.trip_id, now=now, by=sam, why="bus_failed", sorry=True)
 
-    assert [back_to(each) for each in riders] == [each.charge.minor for each in riders]
+    assert [given_back(each) for each in riders] == [each.charge.minor for each in riders]
     assert [credit_of(each.rider) for each in riders] == [Money(5000, "USD"), Money(4000, "USD")]
 
 
@@ -162,7 +137,7 @@ def test_a_way_that_was_not_driven(
     again = failing.leg_failed(run_id=run.id, leg="return", now=then, by=crew.owner)
 
     halves = [each.charge.minor - each.charge.minor // 2 for each in riders]
-    assert [back_to(each) for each in riders] == halves
+    assert [given_back(each) for each in riders] == halves
     assert (back.minor, again.minor) == (sum(halves), 0)
     assert fresh(run).legs_percent == 50
     assert failing.failed_legs(run) == ["return"]
@@ -170,7 +145,7 @@ def test_a_way_that_was_not_driven(
     assert {each.reason for each in Refund.objects.all()} == {"leg:return"}
 
     failing.leg_failed(run_id=run.id, leg="return", percent=100, now=then, by=sam)
-    assert [back_to(each) for each in riders] == [each.charge.minor for each in riders]
+    assert [given_back(each) for each in riders] == [each.charge.minor for each in riders]
     assert fresh(run).legs_percent == 50
     failing.leg_failed(run_id=run.id, leg="outbound", now=then, by=sam)
     assert fresh(run).legs_percent == 0
@@ -195,7 +170,7 @@ def test_refund_of_a_way_by_staff_alone(
 
     # The second way is a share of the whole price too, not of what was left after the first.
     quarters = [each.charge.minor - each.charge.minor * 75 // 100 for each in riders]
-    assert [back_to(each) for each in riders] == [2 * each for each in quarters]
+    assert [given_back(each) for each in riders] == [2 * each for each in quarters]
     left_over = pledges.leaving(Pledge.objects.get(id=riders[0].id), now)
     assert left_over.paid == riders[0].charge - Money(2 * quarters[0], "USD")
 
@@ -219,7 +194,7 @@ def test_a_dispute_keeps_nobody_else_waiting(
     sightings.look("dispute", dispute["id"], now=now)
     for _twice in range(2):
         failures.refund_leg(trip_id=run.trip_id, leg="return", now=now, by=sam)
-    assert (back_to(complains), back_to(rides)) == (0, rides.charge.minor // 2)
+    assert (given_back(complains), given_back(rides)) == (0, rides.charge.minor // 2)
 
 
 def test_sorry_is_said_once_and_only_if_the_rule_says_so(

@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from operators.actions import boardings, driving, people
 from operators.errors import AlreadyBoarded, DriverBusy, HoursExceeded, LastOwner, TripTaken, VehicleBusy
 from operators.models import Boarding, Member, Run
 from operators.states import Role, RunState
-from rally.errors import Refusal
 from tests.factories.events import KICK_OFF, event
 from tests.factories.operators import bus, confirmed_run, member, ready, van_trip
+from tests.racing import at_once
 from trips.models import Seat, Trip
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
-
-
-def at_once(*deeds: Callable[[], Any]) -> list[Any]:
-    """What each deed gave, or the refusal it met, all begun at the same moment on connections of their own."""
-    gate, results = threading.Barrier(len(deeds)), [None] * len(deeds)
-
-    def do(place: int, deed: Callable[[], Any]) -> None:
-        try:
-            gate.wait(10)
-            results[place] = deed()
-        except Refusal as refusal:
-            results[place] = refusal
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=do, args=pair) for pair in enumerate(deeds)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return results
 
 
 def kinds(results: list[Any]) -> list[str]:

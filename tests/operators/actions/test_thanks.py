@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import pytest
-import time_machine
 
 from operators import tasks
 from operators.actions import thanks
@@ -23,20 +21,13 @@ from tests.factories.operators import confirmed_run
 from tests.factories.payments import MASTERCARD, VISA, usd
 from tests.factories.promotions import promotion
 from tests.factories.trips import proposed
-from tests.payments.test_races import at_once
+from tests.racing import at_once
 from trips.actions import covering, invitations, rewards, trips
 from trips.models import Friend, Pledge, Trip
 from trips.queries import credit
 from trips.states import PledgeState, VehicleClass
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def at(now: datetime) -> Iterator[Any]:
-    """The clock stands still until it is moved."""
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
 
 
 @pytest.fixture

@@ -12,23 +12,13 @@ from rest_framework.test import APIClient
 
 from operators.models import Boarding, Run
 from rally.models import User
-from tests.factories.operators import Company, confirmed_run, ready, riders, van_trip
+from tests.factories.operators import Company, ready, riders, van_trip
 from trips.models import Seat
 from trips.states import Need, PledgeState
 
 pytestmark = pytest.mark.django_db
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def crew(dee: User) -> Company:
-    return ready(driver=dee)
-
-
-@pytest.fixture
-def run(crew: Company) -> Run:
-    return confirmed_run(crew)
 
 
 @pytest.fixture

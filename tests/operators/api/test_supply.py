@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.db.models import F
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
@@ -18,13 +17,7 @@ from tests.factories.operators import NOW, Company, company, decided, member, re
 from trips.models import Trip
 from trips.states import PledgeState, TripState, Visibility
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("today")]
-
-
-@pytest.fixture
-def today(now: datetime) -> Any:
-    with time_machine.travel(now, tick=False):
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("at")]
 
 
 @pytest.fixture

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import time_machine
 from django.test import Client
 
-from operators.models import Run
 from operators.states import Role
 from rally.models import User
-from tests.factories.operators import Company, confirmed_run, member, ready
+from tests.factories.operators import Company, member, ready
+from tests.seeing import signed_in
 
 
 @pytest.fixture(autouse=True)
-def clock_at(now: datetime) -> Iterator[Any]:
+def clock_at(at: Any) -> Any:
     """The time of the tests, for the doorways too."""
-    with time_machine.travel(now, tick=False) as travel:
-        yield travel
+    return at
 
 
 @pytest.fixture
@@ -32,18 +29,6 @@ def crew(otto: User, dee: User) -> Company:
 
 
 @pytest.fixture
-def run(crew: Company) -> Run:
-    """A run that goes."""
-    return confirmed_run(crew)
-
-
-@pytest.fixture
 def as_() -> Callable[..., Client]:
-    """A browser in which this person is signed in."""
-
-    def signed_in(user: User, **more: Any) -> Client:
-        client = Client(**more)
-        client.force_login(user)
-        return client
-
+    """How to open a browser in which a person is signed in."""
     return signed_in

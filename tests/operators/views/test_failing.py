@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-import time_machine
-from django.test import Client
 from django.urls import reverse
 
 from operators.actions import driving
@@ -17,23 +15,10 @@ from rally.models import User
 from tests.factories import pledges as make
 from tests.factories.operators import Company, ready
 from tests.factories.trips import proposed
+from tests.seeing import fresh, signed_in
 from trips.states import TripState, VehicleClass
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def as_(user: User) -> Client:
-    """A browser in which this person is signed in."""
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return client
-
-
-@pytest.fixture
-def at(now: datetime) -> Any:
-    """The wall clock stands still until it is moved."""
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
 
 
 @pytest.fixture
@@ -45,18 +30,13 @@ def going(at: Any, now: datetime) -> tuple[Company, Run]:
     return crew, crew.commits(trip, now=now)
 
 
-def fresh(row: Any) -> Any:
-    """The row as it now is."""
-    return type(row).objects.get(pk=row.pk)
-
-
 def test_the_office_gives_a_run_up(going: tuple[Company, Run], max_: User) -> None:
     crew, run = going
-    office, page = as_(crew.owner), reverse("operators:run", args=[run.code])
+    office, page = signed_in(crew.owner), reverse("operators:run", args=[run.code])
     give_up = reverse("operators:give_up_run", args=[run.code])
     assert "Give this run up" in office.get(page).content.decode()
-    assert as_(max_).post(give_up, {"why": "mine"}).status_code == 404
-    assert as_(ready().owner).post(give_up, {"why": "mine"}).status_code == 404
+    assert signed_in(max_).post(give_up, {"why": "mine"}).status_code == 404
+    assert signed_in(ready().owner).post(give_up, {"why": "mine"}).status_code == 404
     assert office.get(give_up).status_code == 405
 
     assert "Please fill this in" in office.post(give_up, {"why": ""}, follow=True).content.decode()
@@ -73,9 +53,9 @@ def test_the_office_reports_a_way_that_was_not_driven(
     crew, run = going
     report = reverse("operators:leg_failed", args=[run.code])
     at.move_to(run.trip.departs_at)
-    office = as_(crew.owner)
+    office = signed_in(crew.owner)
     driving.start(run_id=run.id, now=run.trip.departs_at, by=crew.owner)
-    assert as_(max_).post(report, {"leg": "return"}).status_code == 404
+    assert signed_in(max_).post(report, {"leg": "return"}).status_code == 404
     assert "Report a way" in office.get(reverse("operators:run", args=[run.code])).content.decode()
 
     told = office.post(report, {"leg": "return", "why": "Snow."}, follow=True).content.decode()
@@ -94,7 +74,7 @@ def test_staff_report_it(going: tuple[Company, Run], at: Any, sam: User, action:
     driving.start(run_id=run.id, now=run.trip.departs_at, by=crew.owner)
 
     facts = {"action": action, "_selected_action": [str(run.id)]}
-    page = as_(sam).post(reverse("admin:operators_run_changelist"), facts, follow=True)
+    page = signed_in(sam).post(reverse("admin:operators_run_changelist"), facts, follow=True)
 
     assert page.status_code == 200
     assert fresh(run).legs_percent == percent
@@ -105,7 +85,7 @@ def test_staff_report_it(going: tuple[Company, Run], at: Any, sam: User, action:
 
 def test_staff_give_a_run_up_and_call_the_trip_off(going: tuple[Company, Run], sam: User) -> None:
     _crew, run = going
-    staff = as_(sam)
+    staff = signed_in(sam)
     facts = {"action": "give_up", "_selected_action": [str(run.id)]}
     staff.post(reverse("admin:operators_run_changelist"), facts)
     again = staff.post(reverse("admin:operators_run_changelist"), facts, follow=True)

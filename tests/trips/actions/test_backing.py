@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 import time_machine
@@ -17,19 +16,13 @@ from rally.models import Notice, User
 from rally.money import Money
 from tests.factories import pledges as make
 from tests.factories.payments import type_card
-from tests.factories.trips import proposed
+from tests.seeing import fresh
 from trips.actions import backing, pledges, reminders, settlement, trips
 from trips.actions.pledges import Passenger
 from trips.errors import AmountChanged, NotChangeable
 from trips.models import Pledge, Trip
 from trips.models.pledges import Instrument
-from trips.states import PledgeState, TripState, VehicleClass
-
-
-@pytest.fixture
-def van(db: None, now: datetime) -> Trip:
-    """A van for 14 that goes at 9."""
-    return proposed(vehicle_class=VehicleClass.VAN, now=now)
+from trips.states import PledgeState, TripState
 
 
 @pytest.fixture
@@ -38,11 +31,6 @@ def pledge(van: Trip, now: datetime) -> Pledge:
     found = make.draft(van, seats=2, now=now)
     pledges.open_payment(pledge_id=found.id, now=now)
     return fresh(found)
-
-
-def fresh(row: Any) -> Any:
-    """The row as it now is."""
-    return type(row).objects.get(pk=row.pk)
 
 
 def put(

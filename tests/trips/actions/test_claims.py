@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from rally.models import GivenAnswer, User
 from tests.factories import pledges as make
 from tests.factories.people import person
 from tests.factories.trips import proposed
+from tests.racing import together
 from trips.actions import claims, joining
 from trips.models import Pledge, Seat, Stop, Trip
 from trips.queries import fares
 from trips.states import TripState, VehicleClass
-
-
-@pytest.fixture
-def van(db: None, now: datetime) -> Trip:
-    """A van for 14."""
-    return proposed(vehicle_class=VehicleClass.VAN, now=now)
 
 
 def planned(trip: Trip, rider: User, now: datetime, seats: int = 1) -> tuple[Pledge, list[Seat]]:
@@ -135,30 +129,20 @@ def test_riders_and_a_decision_at_the_same_moment(now: datetime) -> None:
     """Whoever was told of a trip that gathers is not written into one that settles, and no seat goes twice."""
     van = proposed(vehicle_class=VehicleClass.VAN, now=now)
     riders = [person(f"hopeful{n}") for n in range(12)]
-    gate, claimed = threading.Barrier(13), []
 
-    def take(rider: User) -> None:
+    def take(rider: User) -> bool:
         pledge, seats = planned(van, rider, now, seats=2)
-        gate.wait()
-        claimed.append(claims.claim(trip=van, pledge=pledge, seats=seats))
-        connection.close()
+        return claims.claim(trip=van, pledge=pledge, seats=seats)
 
-    def settle() -> None:
-        gate.wait()
+    def settle() -> int:
         with transaction.atomic():
             Trip.objects.select_for_update(no_key=True).get(id=van.id)
-            seen.append(Pledge.objects.filter(trip=van).count())
+            seen = Pledge.objects.filter(trip=van).count()
             Trip.objects.filter(id=van.id).update(
                 state=TripState.SETTLING, settling_since=now, grace_ends_at=now
             )
-        connection.close()
+        return seen
 
-    seen: list[int] = []
-    threads = [threading.Thread(target=take, args=(rider,)) for rider in riders]
-    threads.append(threading.Thread(target=settle))
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sum(claimed) == Pledge.objects.count() == seen[0] <= 7
-    assert Trip.objects.get(id=van.id).seats_taken == Seat.objects.count() == 2 * seen[0]
+    *claimed, seen = together(*[lambda rider=rider: take(rider) for rider in riders], settle)
+    assert sum(claimed) == Pledge.objects.count() == seen <= 7
+    assert Trip.objects.get(id=van.id).seats_taken == Seat.objects.count() == 2 * seen

@@ -22,7 +22,7 @@ from tests.factories.payments import usd
 from tests.factories.people import person
 from tests.factories.promotions import credited, promotion
 from tests.factories.trips import proposed
-from tests.payments.test_races import at_once
+from tests.racing import at_once
 from trips.actions import backing, covering, pledges, promotions, settlement, trips
 from trips.errors import (
     CodeElsewhere,
@@ -59,12 +59,6 @@ def work() -> None:
     inbox.read_due(now=moment)
     sweeps.check_holds(now=moment)
     contributions.hand_back_due(now=moment)
-
-
-@pytest.fixture
-def van(at: Any, now: datetime) -> Trip:
-    """A van for 14 that goes at 9."""
-    return proposed(vehicle_class=VehicleClass.VAN, now=now)
 
 
 def covered(

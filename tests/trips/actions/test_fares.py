@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 
 from payments.actions import audits, disputes, operations, payments, sightings
 from payments.models import Attempt, Dispute, Payment, Refund
@@ -18,9 +15,10 @@ from payments.states import PaymentState
 from rally import rules
 from rally.models import Notice
 from tests.factories import pledges as make
-from tests.factories.operators import SHEBOYGAN
 from tests.factories.payments import MASTERCARD, SAVES_THEN_DECLINES
-from tests.factories.trips import proposed, stop
+from tests.factories.trips import falling_van, proposed
+from tests.racing import together
+from tests.seeing import fresh
 from trips import tasks
 from trips.actions import backing, fares, pledges, settlement, trips
 from trips.actions.backing import payment_id_of
@@ -36,23 +34,9 @@ LADDER = [[9, 100], [11, 82], [13, 70], [14, 65]]
 
 
 @pytest.fixture
-def at(now: datetime) -> Any:
-    """The wall clock stands at `now`, so that the background work agrees with the actions."""
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
 def van(at: Any, now: datetime) -> Trip:
     """A van whose fare falls as it fills; Sheboygan is on the way and pays less than Milwaukee."""
-    rules.change("max_seats_per_pledge", 14, now=now, by=None)
-    stops = [stop(), stop("Sheboygan Park & Ride", SHEBOYGAN)]
-    return proposed(vehicle_class=VehicleClass.VAN, stops=stops, falling_fares=True, now=now)
-
-
-def fresh(row: Any) -> Any:
-    """The row as it now is."""
-    return type(row).objects.get(pk=row.pk)
+    return falling_van(now=now)
 
 
 def share(fare: int, percent: int) -> int:
@@ -73,27 +57,6 @@ def confirmed(trip: Trip, now: datetime, *seats: int, at_stop: int = 1) -> list[
     make.bound(trip, seats=14, now=now)
     assert fresh(trip).state == TripState.CONFIRMED
     return settled
-
-
-def together(*work: Callable[[], object]) -> None:
-    """All of it at the same moment, each on a connection of its own."""
-    gate, wrong = threading.Barrier(len(work)), []
-
-    def run(one: Callable[[], object]) -> None:
-        try:
-            gate.wait(30)
-            one()
-        except Exception as error:  # noqa: BLE001 - shown to the test below
-            wrong.append(error)
-        finally:
-            connection.close()
-
-    workers = [threading.Thread(target=run, args=(one,)) for one in work]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-    assert wrong == []
 
 
 def close(trip: Trip, at: Any) -> datetime:

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.test import Client
 
 from payments.actions import payments
@@ -15,30 +14,14 @@ from payments.states import PaymentState
 from rally.models import Notice
 from tests.factories import pledges as make
 from tests.factories.payments import SAVES_THEN_DECLINES
-from tests.factories.trips import proposed
+from tests.seeing import fresh
 from trips import tasks
 from trips.actions.backing import payment_id_of
 from trips.errors import PledgesClosed
 from trips.models import Pledge, Trip
-from trips.states import PledgeState, TripState, VehicleClass
+from trips.states import PledgeState, TripState
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def at(now: datetime) -> Any:
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def van(at: Any, now: datetime) -> Trip:
-    """A van that goes at 9, three weeks ahead: a refused card has the whole 72 hours."""
-    return proposed(vehicle_class=VehicleClass.VAN, now=now)
-
-
-def fresh(row: Any) -> Any:
-    return type(row).objects.get(pk=row.pk)
 
 
 def settling(van: Trip, now: datetime) -> tuple[Pledge, Pledge]:

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 
 from payments.actions import reconciling
 from payments.models import Attempt, Payment
@@ -14,29 +13,13 @@ from payments.queries.shortfalls import shortfalls
 from payments.states import AttemptState, PaymentState
 from rally.ids import uuid7
 from tests.factories import pledges as make
-from tests.factories.trips import proposed
+from tests.seeing import fresh
 from trips.actions import backing, lapsing, settlement
 from trips.models import Pledge, Trip
 from trips.models.pledges import Instrument
-from trips.states import PledgeState, TripState, VehicleClass
+from trips.states import PledgeState, TripState
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def at(now: datetime) -> Any:
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def van(at: Any, now: datetime) -> Trip:
-    """A van for 14 that goes at 9."""
-    return proposed(vehicle_class=VehicleClass.VAN, now=now)
-
-
-def fresh(row: Any) -> Any:
-    return type(row).objects.get(pk=row.pk)
 
 
 def attempts(pledge: Pledge) -> list[str]:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 
 from payments import gateway
 from payments.actions import disputes, operations, sightings
 from payments.errors import DisputeOpen
 from payments.models import Attempt, Dispute, Refund
-from payments.queries import check_ledger, credit_of
+from payments.queries import credit_of
 from payments.sandbox import runtime
 from rally.models import Notice
 from rally.money import Money
 from tests.factories import pledges as make
 from tests.factories.trips import proposed
-from tests.trips.actions.test_pledges import as_they_are, at_once, change, fresh
+from tests.racing import at_once
+from tests.seeing import fresh, given_back
+from tests.trips.actions.test_pledges import as_they_are, change
 from trips import tasks
 from trips.actions import backing, pledges, resale, trips
 from trips.actions.pledges import Passenger
@@ -28,21 +28,7 @@ from trips.models import FreedSeat, Pledge, Trip
 from trips.queries import leaving
 from trips.states import TripState, VehicleClass
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _books() -> Iterator[None]:
-    """Whatever happened, the books are in order."""
-    yield
-    assert check_ledger() == {}
-
-
-@pytest.fixture
-def at(now: datetime) -> Any:
-    """The wall clock stands still until it is moved."""
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("books")]
 
 
 def going_van(now: datetime, *, mine: int = 2, others: int = 7) -> tuple[Trip, Pledge]:
@@ -60,11 +46,6 @@ def leave(pledge: Pledge, now: datetime, **more: Any) -> Pledge:
     for part in Pledge.objects.filter(rider=pledge.rider, trip=pledge.trip).exclude(payment=None):
         backing.follow(payment_id=part.payment_id, now=now)
     return fresh(pledge)
-
-
-def given_back(pledge: Pledge) -> int:
-    """What the rider of this pledge got back, in cents."""
-    return int(fresh(pledge.payment).refunded_minor)
 
 
 # --- the policy and those who stay

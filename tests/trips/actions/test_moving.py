@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.test import Client
 from django.urls import reverse
 
@@ -24,13 +23,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 HOUR = timedelta(hours=1)
 TIMES = ("departs_at", "arrives_at", "leaves_at", "returns_at")
-
-
-@pytest.fixture
-def at(now: datetime) -> Any:
-    """The wall clock stands at `now`."""
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
 
 
 @pytest.fixture

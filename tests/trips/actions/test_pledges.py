@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
-from django.db import connection
 
 from payments.models import Payment
 from payments.states import PaymentState
@@ -19,6 +15,8 @@ from rally.money import Money
 from tests.factories import pledges as make
 from tests.factories.people import person
 from tests.factories.trips import proposed
+from tests.racing import at_once
+from tests.seeing import fresh
 from trips.actions import backing, pledges, settlement, trips
 from trips.actions.pledges import Passenger
 from trips.errors import (
@@ -40,18 +38,6 @@ from trips.states import PledgeState, TripState, VehicleClass
 def trip(db: None, now: datetime) -> Trip:
     """A coach that gathers riders; goes at 25."""
     return proposed(now=now)
-
-
-@pytest.fixture
-def at(now: datetime) -> Any:
-    """The wall clock stands at `now`, so that the background work agrees with the actions."""
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
-
-
-def fresh(row: Any) -> Any:
-    """The row as it now is."""
-    return type(row).objects.get(pk=row.pk)
 
 
 def take(trip: Trip, rider: User, now: datetime, **changes: Any) -> Pledge:
@@ -491,28 +477,6 @@ def test_a_draft_is_not_handed_over(trip: Trip, ana: User, now: datetime) -> Non
 
 
 # --- races
-
-
-def at_once(*works: Callable[[], Any]) -> list[Any]:
-    """Run the works in threads that start together; what each answered or raised."""
-    gate = threading.Barrier(len(works))
-    answers: list[Any] = [None] * len(works)
-
-    def run(number: int, work: Callable[[], Any]) -> None:
-        gate.wait()
-        try:
-            answers[number] = work()
-        except Exception as error:  # noqa: BLE001
-            answers[number] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(n, work)) for n, work in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
 
 
 @pytest.mark.race

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import threading
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import connection
 
 from rally.errors import BadInput, Refusal
 from rally.models import StateChange, User
 from tests.factories import events
 from tests.factories.events import CHICAGO, GREEN_BAY, MADISON, MILWAUKEE
 from tests.factories.trips import proposed, stop
+from tests.racing import at_once
 from trips.actions import proposals
 from trips.actions.proposals import NewStop
 from trips.errors import (
@@ -217,22 +216,6 @@ def test_planning_saves_nothing(now: datetime) -> None:
 def test_two_presses_at_once_make_one_trip(cleo: User, now: datetime) -> None:
     """Without the lock both would find no twin."""
     game = events.event()
-    together = threading.Barrier(2)
-    answers: list[object] = []
-
-    def press() -> None:
-        together.wait()
-        try:
-            answers.append(propose(game, now, cleo))
-        except AlreadyProposed as no:
-            answers.append(no)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=press) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = at_once(*[lambda: propose(game, now, cleo)] * 2)
     assert sorted(type(answer).__name__ for answer in answers) == ["AlreadyProposed", "Trip"]
     assert Trip.objects.count() == 1

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
-from django.db import connection, transaction
+from django.db import transaction
 
 from payments.actions import payments, sightings, sweeps
 from payments.models import Attempt, Operation, Payment, Refund
@@ -19,33 +16,17 @@ from rally.models import Notice, StateChange
 from tests.factories import pledges as make
 from tests.factories.payments import MASTERCARD, POOR, SAVES_THEN_DECLINES, VISA
 from tests.factories.trips import proposed
+from tests.racing import at_once
+from tests.seeing import fresh
 from trips import tasks
 from trips.actions import backing, pledges, settlement, trips
 from trips.errors import BusTooSmall, NotChangeable
 from trips.models import Event, Pledge, Trip
 from trips.permissions import NotTheCaptain
 from trips.signals import trip_confirmed, trip_lapsed
-from trips.states import PledgeState, TripState, VehicleClass
+from trips.states import PledgeState, TripState
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def at(now: datetime) -> Any:
-    """The wall clock stands at `now`, so that the background work agrees with the actions."""
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def van(at: Any, now: datetime) -> Trip:
-    """A van for 14 that goes at 9."""
-    return proposed(vehicle_class=VehicleClass.VAN, now=now)
-
-
-def fresh(row: Any) -> Any:
-    """The row as it now is."""
-    return type(row).objects.get(pk=row.pk)
 
 
 def states(trip: Trip) -> list[str]:
@@ -597,28 +578,6 @@ def test_boarding_passes_a_day_before(van: Trip, at: Any, now: datetime) -> None
 
 
 # --- races
-
-
-def at_once(*works: Callable[[], Any]) -> list[Any]:
-    """Run the works in threads that start together; what each answered or raised."""
-    gate = threading.Barrier(len(works))
-    answers: list[Any] = [None] * len(works)
-
-    def run(number: int, work: Callable[[], Any]) -> None:
-        gate.wait()
-        try:
-            answers[number] = work()
-        except Exception as error:  # noqa: BLE001
-            answers[number] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(n, work)) for n, work in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
 
 
 def ready_but_unsettled(van: Trip, now: datetime, monkeypatch: pytest.MonkeyPatch) -> list[Pledge]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 
-from payments.queries import check_ledger
 from rally import rules
 from rally.errors import BadInput
 from rally.models import Notice, User
 from tests.factories import pledges as make
 from tests.factories.people import person
 from tests.factories.trips import proposed
-from tests.trips.actions.test_pledges import as_they_are, at_once, change, fresh
+from tests.racing import at_once
+from tests.seeing import fresh
+from tests.trips.actions.test_pledges import as_they_are, change
 from trips import tasks
 from trips.actions import pledges, trips, waiting
 from trips.actions.pledges import Passenger
@@ -35,21 +34,7 @@ from trips.permissions import NotYours
 from trips.queries import waiting as line
 from trips.states import VehicleClass
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _books() -> Iterator[None]:
-    """Whatever happened, the books are in order."""
-    yield
-    assert check_ledger() == {}
-
-
-@pytest.fixture
-def at(now: datetime) -> Any:
-    """The wall clock stands still until it is moved."""
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("books")]
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from rest_framework.test import APIClient
 
 from payments import queries
@@ -14,25 +13,10 @@ from rally.models import GivenAnswer, User
 from tests.factories import pledges as make
 from tests.factories.payments import usd
 from tests.factories.promotions import credited, promotion
-from tests.factories.trips import proposed
 from tests.trips.api.test_pledges import join, program
 from trips.models import Pledge, Promotion, Trip
-from trips.states import VehicleClass
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def at(now: datetime) -> Any:
-    """The wall clock stands at `now`."""
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def van(at: Any, now: datetime) -> Trip:
-    """A van for 14 that goes at 9."""
-    return proposed(vehicle_class=VehicleClass.VAN, now=now)
 
 
 def test_join_with_code_and_credit(van: Trip, ana: User) -> None:

@@ -6,34 +6,22 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-import time_machine
 from rest_framework.test import APIClient
 
-from rally import rules
 from rally.models import User
 from tests.factories import pledges as make
 from tests.factories.events import MILWAUKEE, event, place
-from tests.factories.operators import SHEBOYGAN
-from tests.factories.trips import proposed, stop
+from tests.factories.trips import falling_van
 from trips.actions import fares
 from trips.models import Pledge, Trip
-from trips.states import VehicleClass
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _today(now: datetime) -> object:
-    with time_machine.travel(now, tick=False):
-        yield
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("at")]
 
 
 @pytest.fixture
 def van(now: datetime) -> Trip:
     """A van for 14 that goes at 9 and grows cheaper at 11, 13 and 14; two stops."""
-    rules.change("max_seats_per_pledge", 14, now=now, by=None)
-    stops = [stop(), stop("Sheboygan Park & Ride", SHEBOYGAN)]
-    return proposed(vehicle_class=VehicleClass.VAN, stops=stops, falling_fares=True, now=now)
+    return falling_van(now=now)
 
 
 def seen(trip: Trip, user: User | None = None) -> dict[str, Any]:

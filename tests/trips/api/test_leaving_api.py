@@ -6,25 +6,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 
 from rally.models import User
 from tests.factories import pledges as make
 from tests.factories.trips import proposed
-from tests.trips.actions.test_pledges import at_once, fresh
+from tests.racing import at_once
+from tests.seeing import fresh
 from tests.trips.api.test_pledges import join, program
 from trips.actions import pledges
 from trips.models import Pledge, Trip
 from trips.states import VehicleClass
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def at(now: datetime) -> Any:
-    """The wall clock stands at `now`, so that doorways and actions agree."""
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
 
 
 @pytest.fixture

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime
 from typing import Any
 
 import pytest
-import time_machine
-from django.db import connection
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
@@ -16,23 +13,10 @@ from rally import rules
 from rally.models import User
 from tests.factories import pledges as make
 from tests.factories.trips import proposed, stop
+from tests.racing import together
 from trips.models import Pledge, Trip
-from trips.states import VehicleClass
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def at(now: datetime) -> Any:
-    """The wall clock stands at `now`, so that doorways and actions agree."""
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def van(at: Any, now: datetime) -> Trip:
-    """A van for 14 that goes at 9."""
-    return proposed(vehicle_class=VehicleClass.VAN, now=now)
 
 
 def program(user: User) -> APIClient:
@@ -218,20 +202,8 @@ def test_the_words_are_those_of_the_trip_that_was_claimed(
 
 
 def test_one_key_at_once_is_one_pledge(van: Trip, ana: User) -> None:
-    gate, answers = threading.Barrier(5), []
-
-    def call() -> None:
-        client = program(ana)
-        gate.wait()
-        answers.append(join(client, van, key="k1"))
-        connection.close()
-
-    program(ana)
-    threads = [threading.Thread(target=call) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    clients = [program(ana) for _ in range(5)]
+    answers = together(*[lambda client=client: join(client, van, key="k1") for client in clients])
     assert [answer.status_code for answer in answers] == [201] * 5
     assert all(answer.json() == answers[0].json() for answer in answers)
     assert Pledge.objects.count() == 1

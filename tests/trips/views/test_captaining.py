@@ -12,6 +12,7 @@ from django.test import Client
 from rally.models import User
 from tests.factories.operators import decided
 from tests.factories.trips import proposed
+from tests.seeing import signed_in
 from trips.models import Trip
 from trips.states import TripState
 
@@ -27,12 +28,6 @@ def trip(now: datetime) -> Any:
 
 def page(trip: Trip) -> str:
     return f"/t/{trip.code}/captain/"
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def state(trip: Trip) -> str:

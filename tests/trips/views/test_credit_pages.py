@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-import time_machine
 from django.test import Client
 
 from payments import queries
@@ -17,32 +16,13 @@ from rally import outbox
 from rally.models import Notice, User
 from tests.factories.payments import type_card, usd
 from tests.factories.promotions import credited, promotion
-from tests.factories.trips import proposed
-from tests.trips.views.test_riding import signed_in, typed, walk
+from tests.seeing import signed_in, text
+from tests.trips.views.test_riding import typed, walk
 from trips.actions import invitations, settlement
 from trips.models import Friend, Pledge, Promotion, Trip
 from trips.queries import inviting, links
-from trips.states import VehicleClass
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def at(now: datetime) -> Any:
-    """The wall clock stands at `now`, so that pages and actions agree."""
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def van(at: Any, now: datetime) -> Trip:
-    """A van for 14 that goes at 9."""
-    return proposed(vehicle_class=VehicleClass.VAN, now=now)
-
-
-def text(answer: Any) -> str:
-    """What a page says, without its marks."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode())).replace("&#x27;", "'")
 
 
 def fare(van: Trip) -> int:

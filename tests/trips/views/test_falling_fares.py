@@ -7,17 +7,16 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-import time_machine
 from django.core import mail
 from django.test import Client
 
-from rally import outbox, rules
+from rally import outbox
 from rally.models import Notice, User
 from rally.models.notices import NoticeState
 from tests.factories import pledges as make
 from tests.factories.events import event, place
-from tests.factories.operators import SHEBOYGAN
-from tests.factories.trips import proposed, stop
+from tests.factories.trips import falling_van, proposed
+from tests.seeing import fresh, signed_in, text
 from trips.actions import fares
 from trips.models import Pledge, Trip
 from trips.states import VehicleClass
@@ -27,41 +26,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def at(now: datetime) -> Any:
-    """The wall clock stands at `now`, so that pages and actions agree."""
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
 def van(at: Any, now: datetime) -> Trip:
     """A van for 14 that goes at 9 and grows cheaper at 11, 13 and 14; $66 from Milwaukee, less from Sheboygan."""
-    rules.change("max_seats_per_pledge", 14, now=now, by=None)
-    stops = [stop(), stop("Sheboygan Park & Ride", SHEBOYGAN)]
-    return proposed(vehicle_class=VehicleClass.VAN, stops=stops, falling_fares=True, now=now)
-
-
-def fresh(row: Any) -> Any:
-    """The row as it now is."""
-    return type(row).objects.get(pk=row.pk)
-
-
-def text(answer: Any) -> str:
-    """The words of a page."""
-    bare = re.sub(r"<[^>]*>", " ", answer.content.decode())
-    return " ".join(bare.replace("&#x27;", "'").split())
+    return falling_van(now=now)
 
 
 def money(fare: int, percent: int) -> str:
     """`$38` or `$38.50` for that share."""
     dollars, rest = divmod(-(-fare * percent // 100), 100)
     return f"${dollars:,}.{rest:02}" if rest else f"${dollars:,}"
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return client
 
 
 # --- proposing

@@ -7,33 +7,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.test import Client
 
 from rally.models import User
 from tests.factories import pledges as make
-from tests.factories.trips import proposed
-from tests.trips.views.test_riding import fresh, signed_in, walk
+from tests.seeing import fresh, signed_in, text
+from tests.trips.views.test_riding import walk
 from trips import tasks
 from trips.actions import pledges
 from trips.models import FreedSeat, Pledge, Trip
 from trips.queries import leaving, links
-from trips.states import TripState, VehicleClass
+from trips.states import TripState
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def at(now: datetime) -> Any:
-    """The wall clock stands at `now`, so that pages and actions agree."""
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def van(at: Any, now: datetime) -> Trip:
-    """A van for 14 that goes at 9."""
-    return proposed(vehicle_class=VehicleClass.VAN, now=now)
 
 
 @pytest.fixture
@@ -44,12 +30,6 @@ def going(van: Trip, now: datetime) -> tuple[Trip, Pledge]:
     make.bound(van, seats=14, now=now)
     assert fresh(van).state == TripState.CONFIRMED
     return fresh(van), fresh(mine)
-
-
-def text(page: Any) -> str:
-    """The words of a page, without its markup."""
-    words = re.sub(r"<(script|style)[^>]*>.*?</\1>", " ", page.content.decode(), flags=re.DOTALL)
-    return " ".join(re.sub(r"<[^>]+>", " ", words).split())
 
 
 def lines(pledge: Pledge, *more: str, without: int = 0) -> dict[str, Any]:

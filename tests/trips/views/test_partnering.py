@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 import pytest
-import time_machine
 from django.test import Client
 from django.urls import reverse
 from pypdf import PdfReader
@@ -22,18 +19,13 @@ from rally.money import Money
 from tests.factories.events import event, partner, place
 from tests.factories.people import person
 from tests.factories.trips import proposed
+from tests.seeing import signed_in
 from trips.actions import partners
 from trips.models import Partner, Trip
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("at")]
 
 MONTH = [2026, 11]
-
-
-@pytest.fixture(autouse=True)
-def clock_at(now: datetime) -> Iterator[Any]:
-    with time_machine.travel(now, tick=False) as travel:
-        yield travel
 
 
 @pytest.fixture
@@ -55,7 +47,7 @@ def brought(club: Partner, now: datetime, minor: int = 1234) -> Trip:
     payee = partners.payee_of(partner_id=club.id, now=now)
     club.refresh_from_db()
     group = f"trip:{trip.id}"
-    ledger._post(
+    ledger.post(
         f"earned:{trip.id}",
         [(Account.RIDER_DEPOSIT, Account.PARTNER_PAYABLE, minor, payee.id)],
         group=group,
@@ -74,21 +66,15 @@ def brought(club: Partner, now: datetime, minor: int = 1234) -> Trip:
     return trip
 
 
-def as_(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def test_a_partner_sees_its_trips_and_its_share(club: Partner, pat: User, now: datetime) -> None:
-    empty = as_(pat).get(reverse("trips:partner", args=[club.slug])).content.decode()
+    empty = signed_in(pat).get(reverse("trips:partner", args=[club.slug])).content.decode()
     assert "No trips yet" in empty
     trip, other = brought(club, now), proposed(to=event())
     hidden = proposed(to=event(partner=club), visibility="link")
-    assert as_(pat).get(reverse("trips:partners")).headers["Location"] == reverse(
+    assert signed_in(pat).get(reverse("trips:partners")).headers["Location"] == reverse(
         "trips:partner", args=[club.slug]
     )
-    page = as_(pat).get(reverse("trips:partner", args=[club.slug])).content.decode()
+    page = signed_in(pat).get(reverse("trips:partner", args=[club.slug])).content.decode()
     for words in (
         "Fans of Łódź",
         "$12.34",
@@ -105,21 +91,23 @@ def test_a_partner_sees_its_trips_and_its_share(club: Partner, pat: User, now: d
 def test_who_works_for_two_gets_from_one_to_the_other(club: Partner, pat: User) -> None:
     second = partner("zebras", name="Zebras")
     second.members.add(pat)
-    page = as_(pat).get(reverse("trips:partner", args=[club.slug])).content.decode()
+    page = signed_in(pat).get(reverse("trips:partner", args=[club.slug])).content.decode()
     assert reverse("trips:partner", args=["zebras"]) in page
-    assert "Set up payouts" not in as_(pat).get(reverse("trips:partner", args=["zebras"])).content.decode()
+    assert (
+        "Set up payouts" not in signed_in(pat).get(reverse("trips:partner", args=["zebras"])).content.decode()
+    )
 
 
 def test_a_statement_as_page_paper_and_table(club: Partner, pat: User, now: datetime) -> None:
     trip = brought(club, now)
-    page = as_(pat).get(reverse("trips:partner_statement", args=[club.slug, *MONTH])).content.decode()
+    page = signed_in(pat).get(reverse("trips:partner_statement", args=[club.slug, *MONTH])).content.decode()
     assert str(trip) in page
     assert "$12.34" in page
-    paper = as_(pat).get(reverse("trips:partner_statement_paper", args=[club.slug, *MONTH]))
+    paper = signed_in(pat).get(reverse("trips:partner_statement_paper", args=[club.slug, *MONTH]))
     text = PdfReader(io.BytesIO(paper.content)).pages[0].extract_text()
     assert "Fans of Łódź" in text
     assert "$12.34" in text
-    sheet = as_(pat).get(reverse("trips:partner_statement_csv", args=[club.slug, *MONTH]))
+    sheet = signed_in(pat).get(reverse("trips:partner_statement_csv", args=[club.slug, *MONTH]))
     rows = list(csv.reader(io.StringIO(sheet.content.decode("utf-8-sig"))))
     assert (rows[1][-1], rows[2][3], rows[-1][-1]) == ("0.00", "12.34", "12.34")
 
@@ -128,9 +116,9 @@ def test_a_statement_as_page_paper_and_table(club: Partner, pat: User, now: date
 def test_there_is_no_statement_of_a_time_without_one(
     club: Partner, pat: User, now: datetime, when: tuple[int, int]
 ) -> None:
-    assert as_(pat).get(reverse("trips:partner_statement", args=[club.slug, *when])).status_code == 404
+    assert signed_in(pat).get(reverse("trips:partner_statement", args=[club.slug, *when])).status_code == 404
     brought(club, now)
-    assert as_(pat).get(reverse("trips:partner_statement", args=[club.slug, *when])).status_code == 404
+    assert signed_in(pat).get(reverse("trips:partner_statement", args=[club.slug, *when])).status_code == 404
 
 
 def test_strangers_find_nothing(club: Partner, max_: User, now: datetime) -> None:
@@ -148,10 +136,10 @@ def test_strangers_find_nothing(club: Partner, max_: User, now: datetime) -> Non
     ]
     partner("others").members.add(other := person("other"))
     for address in addresses:
-        assert as_(max_).get(address).status_code == 404, address
+        assert signed_in(max_).get(address).status_code == 404, address
         assert Client().get(address).status_code == 302, address
-        assert as_(other).get(address).status_code == (302 if address == addresses[0] else 404), address
-    assert as_(max_).post(reverse("trips:partner_onboard", args=[club.slug])).status_code == 404
+        assert signed_in(other).get(address).status_code == (302 if address == addresses[0] else 404), address
+    assert signed_in(max_).post(reverse("trips:partner_onboard", args=[club.slug])).status_code == 404
 
 
 def test_the_list_asks_no_more_for_more_trips(
@@ -161,7 +149,7 @@ def test_the_list_asks_no_more_for_more_trips(
     from django.test.utils import CaptureQueriesContext
 
     brought(club, now)
-    browser, address = as_(pat), reverse("trips:partner", args=[club.slug])
+    browser, address = signed_in(pat), reverse("trips:partner", args=[club.slug])
     browser.get(address)
     with CaptureQueriesContext(connection) as few:
         browser.get(address)
@@ -173,7 +161,7 @@ def test_the_list_asks_no_more_for_more_trips(
 
 @pytest.mark.django_db(transaction=True)
 def test_the_way_to_being_paid(club: Partner, pat: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    browser, page = as_(pat), reverse("trips:partner_payouts", args=[club.slug])
+    browser, page = signed_in(pat), reverse("trips:partner_payouts", args=[club.slug])
     assert "<strong>Not begun</strong>" in browser.get(page).content.decode()
     assert (
         "still wants something"
@@ -189,7 +177,7 @@ def test_the_way_to_being_paid(club: Partner, pat: User, monkeypatch: pytest.Mon
 
 @pytest.mark.django_db(transaction=True)
 def test_a_partner_becomes_one_who_is_paid(club: Partner, pat: User) -> None:
-    browser = as_(pat)
+    browser = signed_in(pat)
     assert browser.post(reverse("trips:partner_onboard", args=[club.slug])).status_code == 303
     assert browser.get(reverse("trips:partner_onboard_again", args=[club.slug])).status_code == 303
     club.refresh_from_db()

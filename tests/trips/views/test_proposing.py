@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import pytest
-import time_machine
 from django.test import Client
 
 from rally.models import User
@@ -14,13 +13,7 @@ from tests.factories.events import MADISON, event, place
 from tests.factories.trips import NOW
 from trips.models import Event, Pledge, Trip
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _today() -> object:
-    with time_machine.travel(NOW, tick=False):
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("at")]
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime
 from io import BytesIO
 from typing import Any
 
 import pytest
-import time_machine
 from django.test import Client
 from pypdf import PdfReader
 
@@ -18,17 +16,12 @@ from rally.models import User
 from rally.money import Money
 from tests.factories import pledges as make
 from tests.factories.trips import proposed
+from tests.seeing import signed_in
 from trips.models import Place, Pledge, Trip
 from trips.queries.receipts import receipt_of, why_in_words
 from trips.states import TripState, VehicleClass
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def at(now: datetime) -> Iterator[Any]:
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
 
 
 @pytest.fixture
@@ -39,12 +32,6 @@ def seats(at: Any, ana: User, now: datetime) -> Pledge:
         state=TripState.CONFIRMED, decided_at=now, seats_supplied=14, operator_name="Lakeshore Lines"
     )
     return make.backed(Trip.objects.get(id=van.id), ana, seats=2, now=now)
-
-
-def browser(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return client
 
 
 def text(answer: Any) -> str:
@@ -71,7 +58,7 @@ def test_the_receipt_with_its_parts(seats: Pledge, ana: User, now: datetime) -> 
     taxed(seats)
     assert seats.payment is not None
     price = seats.amount
-    page = browser(ana).get(f"/p/{seats.code}/receipt/").content.decode()
+    page = signed_in(ana).get(f"/p/{seats.code}/receipt/").content.decode()
     assert str(price) in page
     assert "from Milwaukee Intermodal Station, there and back" in page
     assert "Sales tax (5.5 %)" in page
@@ -79,7 +66,7 @@ def test_the_receipt_with_its_parts(seats: Pledge, ana: User, now: datetime) -> 
     payments.refund(
         payment_id=seats.payment.id, amount=Money(1000, "USD"), reason="leg:return", now=now, by=None
     )
-    page = browser(ana).get(f"/p/{seats.code}/receipt/").content.decode()
+    page = signed_in(ana).get(f"/p/{seats.code}/receipt/").content.decode()
     assert "One way was not driven" in page
     assert str(price - Money(1000, "USD")) in page
 
@@ -90,13 +77,13 @@ def test_the_receipt_on_paper(seats: Pledge, ana: User, now: datetime) -> None:
     payments.refund(payment_id=seats.payment.id, amount=Money(1000, "USD"), reason="left", now=now, by=None)
     ride = receipt_of(Pledge.objects.get(id=seats.id))
     assert ride is not None
-    paper = text(browser(ana).get(f"/p/{seats.code}/receipt.pdf"))
+    paper = text(signed_in(ana).get(f"/p/{seats.code}/receipt.pdf"))
     for words in (f"R-{seats.code}", "Seats: 2", "Given back", "-$10.00", "Sales tax", f"Contains ${ride.tax_part.minor / 100:.2f}"):  # fmt: skip
         assert words in paper
 
 
 def test_an_invoice_for_a_company(seats: Pledge, ana: User) -> None:
-    client = browser(ana)
+    client = signed_in(ana)
     answer = client.post(f"/p/{seats.code}/receipt/", COMPANY)
     assert (answer.status_code, answer["Location"]) == (303, f"/p/{seats.code}/receipt/")
     assert "INV-2026-00001" in client.get(f"/p/{seats.code}/receipt/").content.decode()
@@ -112,7 +99,7 @@ def test_an_invoice_for_a_company(seats: Pledge, ana: User) -> None:
 
 def test_a_company_without_a_name_is_asked_again(seats: Pledge, ana: User) -> None:
     for wrong in ({"billed_to": ""}, {"billed_to": "\x00"}, {"address": "x" * 501}):
-        answer = browser(ana).post(f"/p/{seats.code}/receipt/", COMPANY | wrong)
+        answer = signed_in(ana).post(f"/p/{seats.code}/receipt/", COMPANY | wrong)
         assert answer.status_code == 422
     assert not Invoice.objects.exists()
 
@@ -120,26 +107,26 @@ def test_a_company_without_a_name_is_asked_again(seats: Pledge, ana: User) -> No
 def test_when_all_came_back_there_is_nothing_to_bill(seats: Pledge, ana: User, now: datetime) -> None:
     assert seats.payment is not None
     payments.refund(payment_id=seats.payment.id, amount=seats.amount, reason="left", now=now, by=None)
-    assert "nothing to bill" in browser(ana).get(f"/p/{seats.code}/receipt/").content.decode()
-    answer = browser(ana).post(f"/p/{seats.code}/receipt/", COMPANY)
+    assert "nothing to bill" in signed_in(ana).get(f"/p/{seats.code}/receipt/").content.decode()
+    answer = signed_in(ana).post(f"/p/{seats.code}/receipt/", COMPANY)
     assert (answer.status_code, Invoice.objects.count()) == (422, 0)
 
 
 def test_strangers_and_what_was_never_paid_are_not_there(
     seats: Pledge, max_: User, ana: User, now: datetime
 ) -> None:
-    browser(ana).post(f"/p/{seats.code}/receipt/", COMPANY)
+    signed_in(ana).post(f"/p/{seats.code}/receipt/", COMPANY)
     paths = ["receipt/", "receipt.pdf", "invoices/INV-2026-00001.pdf"]
-    assert [browser(max_).get(f"/p/{seats.code}/{path}").status_code for path in paths] == [404, 404, 404]
+    assert [signed_in(max_).get(f"/p/{seats.code}/{path}").status_code for path in paths] == [404, 404, 404]
     assert [Client().get(f"/p/{seats.code}/{path}").status_code for path in paths] == [302, 302, 302]
-    assert browser(ana).get(f"/p/{seats.code}/invoices/INV-2026-00009.pdf").status_code == 404
+    assert signed_in(ana).get(f"/p/{seats.code}/invoices/INV-2026-00009.pdf").status_code == 404
     van = proposed(vehicle_class=VehicleClass.VAN, now=now)
     for unpaid in (make.draft(van, ana, now=now), make.backed(van, max_, now=now)):
-        assert browser(unpaid.rider).get(f"/p/{unpaid.code}/receipt/").status_code == 404
+        assert signed_in(unpaid.rider).get(f"/p/{unpaid.code}/receipt/").status_code == 404
 
 
 def test_the_pledge_page_leads_to_the_receipt(seats: Pledge, ana: User) -> None:
-    assert f"/p/{seats.code}/receipt/" in browser(ana).get(f"/p/{seats.code}/").content.decode()
+    assert f"/p/{seats.code}/receipt/" in signed_in(ana).get(f"/p/{seats.code}/").content.decode()
 
 
 def test_reasons_in_words() -> None:

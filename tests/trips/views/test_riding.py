@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.core import mail
 from django.test import Client
 
@@ -20,37 +19,13 @@ from tests.factories import pledges as make
 from tests.factories.payments import SAVES_THEN_DECLINES, type_card
 from tests.factories.people import person
 from tests.factories.trips import proposed, stop
+from tests.seeing import fresh, signed_in
 from trips.actions import pledges, trips
 from trips.models import Pledge, Trip
 from trips.queries import links
-from trips.states import TripState, VehicleClass, Visibility
+from trips.states import TripState, Visibility
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def at(now: datetime) -> Any:
-    """The wall clock stands at `now`, so that pages and actions agree."""
-    with time_machine.travel(now, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def van(at: Any, now: datetime) -> Trip:
-    """A van for 14 that goes at 9."""
-    return proposed(vehicle_class=VehicleClass.VAN, now=now)
-
-
-def signed_in(user: User) -> Client:
-    """A browser in which this person is signed in."""
-    client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return client
-
-
-def fresh(row: Any) -> Any:
-    """The row as it now is."""
-    return type(row).objects.get(pk=row.pk)
 
 
 def typed(page: Any, **changes: Any) -> dict[str, Any]:
