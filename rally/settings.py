@@ -247,6 +247,8 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = TEST or DEBUG
+#: Look for a file when it is asked for. Otherwise all are listed at the start, which each test's client would do again.
+WHITENOISE_AUTOREFRESH = TEST or DEBUG
 #: Source maps are for developers' tools; compressing them takes longer than everything else together.
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 LANGUAGE_CODE = "en-us"

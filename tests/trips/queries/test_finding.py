@@ -23,10 +23,15 @@ HERE = Point(*MILWAUKEE)
 
 @pytest.fixture
 def season() -> None:
-    """The shipped schedule and gazetteer."""
+    """The shipped schedule."""
     call_command(
         "import_events", "trips/data/nfl-2026-late-season.csv", "--venues", "trips/data/nfl-venues.csv"
     )
+
+
+@pytest.fixture
+def towns() -> None:
+    """The shipped gazetteer."""
     call_command("load_places", verbosity=0)
 
 
@@ -73,10 +78,11 @@ def test_two_teams_name_one_game(season: None) -> None:
     assert named(f"packers {away}")[0] == games[0].name
 
 
-@pytest.mark.parametrize("typed", ["qqqqzzzz", "---", "\x00", "🏈", "x" * 5000, "'; drop table", "%", "\\"])
-def test_nonsense_finds_nothing_and_breaks_nothing(season: None, typed: str) -> None:
-    assert named(typed) in ([], named(typed))
-    assert finding.places(typed) == finding.places(typed)
+def test_nonsense_breaks_nothing(season: None, towns: None) -> None:
+    for typed in ("qqqqzzzz", "---", "\x00", "🏈", "x" * 5000, "'; drop table", "%", "\\"):
+        assert len(named(typed)) <= Event.objects.count(), typed
+        assert len(finding.places(typed)) <= 8, typed
+    assert named("qqqqzzzz") == []
 
 
 def test_no_words_are_everything_to_come_soonest_first() -> None:
@@ -216,28 +222,25 @@ def test_the_nearest_search_walks_the_index() -> None:
     assert "Sort" not in plan
 
 
-@pytest.mark.parametrize(
-    ("typed", "first"),
-    [
-        ("milw", "Milwaukee, WI"),
-        ("milwakee", "Milwaukee, WI"),
-        ("Madison, WI", "Madison, WI"),
-        ("madison alabama", "Madison, AL"),
-        ("st louis", "St. Louis, MO"),
-        ("Saint Paul", "Saint Paul, MN"),
-        ("charleston west virginia", "Charleston, WV"),
-        ("chicgo", "Chicago, IL"),
-        ("new york", "New York City, NY"),
-        ("green bay wi", "Green Bay, WI"),
-        ("washington", "Washington, DC"),
-    ],
-)
-def test_towns(season: None, typed: str, first: str) -> None:
-    assert str(finding.places(typed)[0]) == first
-    assert str(finding.place_meant(typed)) == first
+def test_towns(towns: None) -> None:
+    first = {
+        "milw": "Milwaukee, WI",
+        "milwakee": "Milwaukee, WI",
+        "Madison, WI": "Madison, WI",
+        "madison alabama": "Madison, AL",
+        "st louis": "St. Louis, MO",
+        "Saint Paul": "Saint Paul, MN",
+        "charleston west virginia": "Charleston, WV",
+        "chicgo": "Chicago, IL",
+        "new york": "New York City, NY",
+        "green bay wi": "Green Bay, WI",
+        "washington": "Washington, DC",
+    }
+    assert {typed: str(finding.places(typed)[0]) for typed in first} == first
+    assert {typed: str(finding.place_meant(typed)) for typed in first} == first
 
 
-def test_a_slug_is_a_town_and_nonsense_is_none(season: None) -> None:
+def test_a_slug_is_a_town_and_nonsense_is_none(towns: None) -> None:
     assert str(finding.place_meant("green-bay-wi")) == "Green Bay, WI"
     assert finding.place_meant("") is None
     assert finding.place_meant("qqqqqqq") is None
