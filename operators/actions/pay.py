@@ -72,8 +72,8 @@ def _book(trip: Trip, runs: Sequence[Run], paid: Sequence[Payment], found: Split
     group = f"trip:{trip.id}"
     ended = max((run.completed_at for run in runs if run.completed_at), default=now)
     to_partner = None
-    if trip.event.partner is not None and any(found.partner):
-        payee = partners.payee_of(partner_id=trip.event.partner_id, now=now)
+    if any(found.partner):
+        payee = partners.payee_of(partner_id=trip.partner_id, now=now)
         to_partner = Due(payee.id, dict(zip(ids, found.partner, strict=True)))
     earnings.book(
         group=group,

@@ -18,7 +18,7 @@ from trips.states import PledgeState
 def facts_of(trip: Trip, runs: Sequence[Run], payments: Sequence[Payment]) -> Facts:
     """What is known of a trip's money, the payments in their order. With the payments locked."""
     worths, fares = money.worths(payments), _fares(payments)
-    partner, tax = trip.event.partner, tax_of(trip)
+    tax = tax_of(trip)
     return Facts(
         kept=tuple(
             Kept(
@@ -31,7 +31,7 @@ def facts_of(trip: Trip, runs: Sequence[Run], payments: Sequence[Payment]) -> Fa
         driven=tuple(Driven(terms_of(run.terms), run.legs_percent) for run in runs),
         bus_price=trip.cost_minor,
         platform_percent=trip.platform_percent,
-        partner_percent=partner.share_percent if partner else 0,
+        partner_percent=trip.partner_percent,
     )
 
 

@@ -17,7 +17,7 @@ from trips import notices
 from trips.actions import backing as money
 from trips.actions import fares
 from trips.locks import locked_pledges, locked_trip
-from trips.models import Pledge, Trip
+from trips.models import Partner, Pledge, Trip
 from trips.queries import terms
 from trips.signals import trip_confirmed, trip_lapsed
 from trips.states import OCCUPYING, TRIP, PledgeState, TripState
@@ -132,10 +132,20 @@ def _confirm(trip: Trip, backing: Backing, held: int, now: datetime) -> None:
     """The point of no return: the money is really there and a bus is bound. From here on it is taken.
 
     Where the fare falls as the coach fills, `held` seats lock the price of everybody; what is held above it is let go.
+    What the partner of the event has of our fee is what is agreed at this moment.
     """
     trip.decided_at = now
     fares.lock(trip=trip, pledges=[pledge for pledge, _payment in backing], held=held)
-    _move(trip, TripState.CONFIRMED, now=now, also=("decided_at", "locked_percent"), why=f"{held} seats held")
+    partner = Partner.objects.filter(events=trip.event_id).first()
+    if partner is not None:
+        trip.partner, trip.partner_percent = partner, partner.share_percent
+    _move(
+        trip,
+        TripState.CONFIRMED,
+        now=now,
+        also=("decided_at", "locked_percent", "partner", "partner_percent"),
+        why=f"{held} seats held",
+    )
     for pledge, payment in backing:
         if pledge.state != PledgeState.DRAFT:
             notices.confirmed(pledge, now)

@@ -15,7 +15,7 @@ from rally import codes
 from rally.geo import Point
 from rally.models import Row, codes_constraint
 from rally.money import Money
-from trips.models.events import Event
+from trips.models.events import Event, Partner
 from trips.models.fields import Earth, on_earth
 from trips.states import JOINABLE, TRIP, TripState, VehicleClass, Visibility
 
@@ -53,6 +53,18 @@ class Trip(Row):
         help_text="call-out, distance, duty, platform in minor units: why this price"
     )
     platform_percent = models.PositiveSmallIntegerField(help_text="on top of the cost; fixed when proposed")
+
+    partner = models.ForeignKey(
+        Partner,
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="who has a part of our fee; as the event said when the trip was confirmed",
+    )
+    partner_percent = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="that part; as agreed when the trip was confirmed"
+    )
 
     ladder = models.JSONField(
         default=list,
@@ -111,6 +123,10 @@ class Trip(Row):
             models.CheckConstraint(
                 name="trip_locked_by_its_decision",
                 condition=Q(locked_percent=None) | Q(decided_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="trip_partner_share_fits",
+                condition=Q(partner_percent=0) | Q(partner__isnull=False, partner_percent__lte=100),
             ),
             models.CheckConstraint(
                 name="trip_times_in_order",
