@@ -15,16 +15,16 @@ from operators.actions import driving, holding, pay
 from operators.models import Run
 from operators.states import RunState
 from payments import queries as money
-from payments.actions import checkouts, earnings, payees, payments
-from payments.models import Payee, Payment, Transfer
+from payments.actions import checkouts, earnings, payments
+from payments.models import Payment, Transfer
 from payments.sandbox import runtime
 from payments.states import PaymentState, TransferState
 from rally import clock
 from rally.models import Notice, User
 from rally.money import Money
 from tests.factories.events import partner
-from tests.factories.operators import Company, confirmed_run, ready, riders, van_trip
-from tests.factories.payments import type_card
+from tests.factories.operators import Company, confirmed_run, drive, ready, riders, van_trip
+from tests.factories.payments import onboarded, type_card
 from tests.factories.people import person
 from trips.actions import pledges
 from trips.actions.pledges import Passenger
@@ -79,19 +79,6 @@ def joins(trip: Trip, rider: User, *names: str) -> Pledge:
     return pledge
 
 
-def onboarded(payee: Payee) -> None:
-    payees.onboard(payee_id=payee.id, return_url="http://testserver/operator/", now=clock.now())
-    payee.refresh_from_db()
-    runtime.current().finish_onboarding(payee.account)
-    payees.refresh(payee_id=payee.id, now=clock.now())
-
-
-def drive(run: Run, by: User) -> None:
-    for step in (driving.start, driving.arrive, driving.head_back, driving.complete):
-        step(run_id=run.id, now=clock.now(), by=by)
-    run.refresh_from_db()
-
-
 def settled_run(crew: Company) -> Run:
     """Seven seats through the checkout, a bus, and the trip confirms by itself."""
     trip = van_trip()
@@ -106,7 +93,7 @@ def settled_run(crew: Company) -> Run:
 
 def test_a_trip_confirms_drives_and_is_paid_out(world: World) -> None:
     crew = ready()
-    onboarded(crew.operator.payee)
+    onboarded(crew.operator.payee, now=clock.now())
     run = settled_run(crew)
     trip = run.trip
     assert set(trip.pledges.values_list("state", flat=True)) == {PledgeState.PAID}
@@ -290,7 +277,7 @@ def test_a_bus_that_took_over_halfway_shares_the_pay(world: World) -> None:
     assert run.pay_minor == relief.pay_minor == taken * 100 // 112 * 50 // 100
     assert run.booked_at == relief.booked_at == clock.now()
     for crew in (first, second):
-        onboarded(crew.operator.payee)
+        onboarded(crew.operator.payee, now=clock.now())
     world.to(run.trip.departs_at + 4 * DAY)
     assert earnings.send_due(now=clock.now()) == 4
     assert pay.close(run_id=run.id, now=clock.now()) is True
@@ -303,7 +290,7 @@ def test_the_partner_of_the_event_has_a_part_of_our_fee(world: World) -> None:
     pat = person("pat")
     club.members.add(pat)
     crew = ready()
-    onboarded(crew.operator.payee)
+    onboarded(crew.operator.payee, now=clock.now())
     run = settled_run(crew)
     Trip.objects.filter(id=run.trip_id).update(partner=club, partner_percent=20)
     world.to(run.trip.departs_at)
@@ -319,7 +306,7 @@ def test_the_partner_of_the_event_has_a_part_of_our_fee(world: World) -> None:
     assert earnings.send_due(now=clock.now()) == 2  # the operator is; the partner waits
     run.trip.refresh_from_db()
     assert run.trip.state == TripState.CLOSED
-    onboarded(club.payee)
+    onboarded(club.payee, now=clock.now())
     assert earnings.send_due(now=clock.now()) == 1
     assert money.balance("partner:payable") == 0
     assert not any(money.check_ledger().values())
@@ -327,7 +314,7 @@ def test_the_partner_of_the_event_has_a_part_of_our_fee(world: World) -> None:
 
 def test_what_is_held_back_waits_from_the_booking_on(world: World) -> None:
     crew = ready()
-    onboarded(crew.operator.payee)
+    onboarded(crew.operator.payee, now=clock.now())
     run = settled_run(crew)
     sam = person("sam", is_staff=True)
     back = holding.hold_back(
