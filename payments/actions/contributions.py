@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from payments import locks
-from payments.actions import bearers, credit_ledger, journal
+from payments.actions import bearers, credit_ledger, journal, ledger
 from payments.models import Account, Contribution, Payment, Wallet
 from payments.queries.parts import Saving, parts_of
 from payments.queries.worth import saving_of
@@ -113,7 +113,7 @@ def refund_credit(payment: Payment, *, amount: int, reason: str, now: datetime) 
 
 def was_refunded(payment: Payment, reason: str) -> bool:
     """Whether credit was given back for this reason already."""
-    return bool(payment.covered_minor) and credit_ledger.posted(credit_ledger.refund_key(payment.id, reason))
+    return bool(payment.covered_minor) and ledger.posted(credit_ledger.refund_key(payment.id, reason))
 
 
 def refund_promotion(payment: Payment, *, now: datetime, amount: int | None = None, reason: str = "") -> None:
@@ -122,7 +122,7 @@ def refund_promotion(payment: Payment, *, now: datetime, amount: int | None = No
     key = credit_ledger.promotion_key(payment.id, reason)
     for row in _rows(payment):
         part = row.kept_minor if amount is None else min(amount, row.kept_minor)
-        if row.source == Account.PROMOTION and part and not credit_ledger.posted(key):
+        if row.source == Account.PROMOTION and part and not ledger.posted(key):
             _refund(row, payment=payment, amount=part, key=key, now=now)
 
 

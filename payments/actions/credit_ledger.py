@@ -41,11 +41,6 @@ def promotion_key(payment_id: UUID, reason: str) -> str:
     return f"promotion_back:{payment_id}:{reason[:60]}".rstrip(":")
 
 
-def posted(event_key: str) -> bool:
-    """Whether it is in the ledger."""
-    return LedgerTransfer.objects.filter(event_key=event_key).exists()
-
-
 def refunded(*, payment: Payment, sources: Iterable[Source], key: str, now: datetime) -> None:
     """A part that was spent is on its way back; `sources` bear it."""
     for leg, source in enumerate(sources, start=1):

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from payments import locks
 from payments.actions import ledger
-from payments.models import Account, LedgerTransfer
+from payments.models import Account
 from rally.models import User
 from rally.money import Money
 
@@ -38,7 +38,7 @@ def give(
     # Two at once would each find nothing given; and the balance is read and written.
     wallet = locks.locked_wallet(user_id, amount.currency)
 
-    if LedgerTransfer.objects.filter(event_key=ledger.credit_key(reference)).exists():
+    if ledger.posted(ledger.credit_key(reference)):
         return False
 
     wallet.balance_minor += amount.minor

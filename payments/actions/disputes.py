@@ -238,7 +238,7 @@ def blame(*, dispute_id: UUID, why: str, now: datetime, by: User) -> Payee:
     if row.state != DisputeState.LOST or share is None or share.payee is None or lost is None:
         raise NobodyToBlame
     payee = locks.locked_payee(share.payee.id)
-    if LedgerTransfer.objects.filter(event_key=by_hand.blame_key(row.dispute)).exists():
+    if ledger.posted(by_hand.blame_key(row.dispute)):
         return payee
 
     by_hand.blamed(

@@ -99,7 +99,7 @@ def book(
 def is_booked(group: str) -> bool:
     """Whether what the group earned was booked."""
     shared = LedgerTransfer.objects.filter(group=group, event_key__startswith="earned:")
-    return shared.exists() or LedgerTransfer.objects.filter(event_key=ledger.firm_key(group)).exists()
+    return shared.exists() or ledger.posted(ledger.firm_key(group))
 
 
 def _share_out(

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from payments import locks
 from payments.actions import bearers, ledger
-from payments.models import LedgerTransfer, Payment, Transfer
+from payments.models import Payment, Transfer
 from payments.queries import groups
 from rally.money import Money
 
@@ -64,7 +64,7 @@ def lift(*, group: str, payee_id: UUID, kept: Money, reference: str, now: dateti
     left = kept.minor
     for transfer in waiting:
         left -= bearers.take_unsent(transfer, left, why="kept", now=now)
-    if left and LedgerTransfer.objects.filter(event_key=ledger.kept_key(reference)).exists():
+    if left and ledger.posted(ledger.kept_key(reference)):
         return
     if left:
         raise NotThere(f"{kept} of {groups.waits(group, payee_id, kept.currency)}")
@@ -83,7 +83,7 @@ def penalise(*, payee_id: UUID, amount: Money, reference: str, now: datetime) ->
         raise ValueError(f"{amount} is no penalty.")
     # What they owe is kept from a transfer while they are locked.
     locks.locked_payee(payee_id)
-    if LedgerTransfer.objects.filter(event_key=ledger.penalty_key(reference)).exists():
+    if ledger.posted(ledger.penalty_key(reference)):
         return False
     ledger.penalised(reference, payee_id=payee_id, amount=amount.minor, currency=amount.currency, now=now)
     logger.warning("payee.penalised payee=%s amount=%s", payee_id, amount.minor)

@@ -10,14 +10,13 @@ from typing import Any
 from django.db import transaction
 
 from payments import gateway
-from payments.actions import sightings
+from payments.actions import ledger, sightings
 from payments.gateway import words
 from payments.models import (
     Attempt,
     Checkout,
     FeedCursor,
     InboxEvent,
-    LedgerTransfer,
     Operation,
     Refund,
     Transfer,
@@ -191,7 +190,7 @@ def _is_known(event: InboxEvent) -> bool:
         case "refund":
             done = about["status"] == "succeeded"
             row = Refund.objects.filter(refund=event.object_id, state=RefundState.SUCCEEDED).first()
-            return done and row is not None and _posted(f"refund:{row.refund}")
+            return done and row is not None and ledger.posted(f"refund:{row.refund}")
         case "transfer":
             sent = Transfer.objects.filter(transfer=event.object_id, state=TransferState.PAID).first()
             return sent is not None and sent.reversed_minor == about["amount_reversed"]
@@ -204,7 +203,7 @@ def _attempt_known(intent: str, about: dict[str, Any]) -> bool:
         return False
     match attempt.state:
         case AttemptState.CAPTURED:
-            return _posted(f"capture:{attempt.id}")
+            return ledger.posted(f"capture:{attempt.id}")
         case AttemptState.CANCELED:
             return True
         case AttemptState.HELD:
@@ -214,10 +213,6 @@ def _attempt_known(intent: str, about: dict[str, Any]) -> bool:
     return (
         attempt.state == AttemptState.FAILED and about["object"] == "charge" and about["status"] == "failed"
     )
-
-
-def _posted(event_key: str) -> bool:
-    return LedgerTransfer.objects.filter(event_key=event_key).exists()
 
 
 def _answer_under_way(event: InboxEvent, now: datetime) -> bool:

@@ -27,7 +27,7 @@ def held(attempt: Attempt, *, now: datetime) -> None:
 
 def no_longer_held(attempt: Attempt, *, now: datetime) -> None:
     """The hold has ended: captured, released or expired. Nothing if it was never seen."""
-    if LedgerTransfer.objects.filter(event_key=f"hold:{attempt.id}").exists():
+    if posted(f"hold:{attempt.id}"):
         post(
             f"unhold:{attempt.id}",
             [(Account.HOLD_CONTRA, Account.HOLD_RIDER, attempt.amount_minor)],
@@ -261,6 +261,11 @@ def credit_given(wallet: Wallet, *, source: str, amount: int, reference: str, no
         user=wallet.user_id,
         now=now,
     )
+
+
+def posted(event_key: str) -> bool:
+    """Whether this event is in the ledger."""
+    return LedgerTransfer.objects.filter(event_key=event_key).exists()
 
 
 def balance_of(account: str, *, payment_id: UUID) -> int:

@@ -19,12 +19,11 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from payments import gateway, locks, queries, signals
-from payments.actions import bookings, rounds, sightings, standings
+from payments.actions import bookings, ledger, rounds, sightings, standings
 from payments.gateway import words
 from payments.models import (
     Attempt,
     FeedCursor,
-    LedgerTransfer,
     Operation,
     Payment,
     Reconciliation,
@@ -208,7 +207,7 @@ def _orphan_intent(found: Findings, seen: words.Intent) -> None:
 def _orphan_refund(found: Findings, seen: words.RefundSeen) -> None:
     found.looked_at += 1
     known = Refund.objects.filter(refund=seen.id).exists()
-    if known or LedgerTransfer.objects.filter(event_key=f"refund:{seen.id}").exists():
+    if known or ledger.posted(f"refund:{seen.id}"):
         return
     if sightings.refund(seen, now=found.now) is not None:
         found.mended += 1
