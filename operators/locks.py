@@ -9,6 +9,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from operators.models import Member, Operator, Run, Vehicle
+from trips.locks import locked_trip
+from trips.models import Trip
 
 
 def locked_run(run_id: UUID) -> Run:
@@ -22,6 +24,12 @@ def locked_run(run_id: UUID) -> Run:
         .select_related("trip", "operator", "driver")
         .get(id=run_id)
     )
+
+
+def locked_trip_and_run(run_id: UUID) -> tuple[Trip, Run]:
+    """The trip of a run, then the run: a driver's step moves both, and the trip's own settlement would cross it."""
+    trip = locked_trip(Run.objects.values_list("trip_id", flat=True).get(id=run_id))
+    return trip, locked_run(run_id)
 
 
 def locked_operator(operator_id: UUID) -> Operator:

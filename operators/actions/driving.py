@@ -12,14 +12,13 @@ from django.utils.translation import gettext_lazy as lazy
 from operators import permissions, signals
 from operators.actions.runs import note
 from operators.errors import RunNotChangeable
-from operators.locks import locked_run
+from operators.locks import locked_trip_and_run
 from operators.models import Run
 from operators.states import RUN, RunState
 from rally import journal, rules
 from rally.later import later
 from rally.models import User
 from trips.actions import trips
-from trips.locks import locked_trip
 from trips.models import Stop, Trip
 from trips.states import TripState
 
@@ -35,7 +34,7 @@ def start(*, run_id: Any, now: datetime, by: User) -> Run:
 
     Raises `NotAllowed`, `RunNotChangeable` before the trip is confirmed, before boarding opens, and after arriving.
     """
-    trip, run = _locked(run_id)
+    trip, run = locked_trip_and_run(run_id)
     permissions.check_can_drive(by, run)
 
     if run.state == RunState.OUTBOUND:
@@ -63,7 +62,7 @@ def leave_stop(*, run_id: Any, stop_id: Any, now: datetime, by: User) -> Run:
     A stop that lies behind already is left alone, so twice is once. Raises `NotAllowed`, `RunNotChangeable` when the
     bus is not on the road or the stop is not the next.
     """
-    _trip, run = _locked(run_id)
+    _trip, run = locked_trip_and_run(run_id)
     permissions.check_can_drive(by, run)
 
     _must_be(run, RunState.OUTBOUND, RunState.RETURNING)
@@ -91,7 +90,7 @@ def leave_stop(*, run_id: Any, stop_id: Any, now: datetime, by: User) -> Run:
 @transaction.atomic
 def arrive(*, run_id: Any, now: datetime, by: User) -> Run:
     """The bus is at the venue. Twice is once. Raises `NotAllowed`, `RunNotChangeable` out of order."""
-    _trip, run = _locked(run_id)
+    _trip, run = locked_trip_and_run(run_id)
     permissions.check_can_drive(by, run)
 
     if run.state == RunState.AT_EVENT:
@@ -106,7 +105,7 @@ def arrive(*, run_id: Any, now: datetime, by: User) -> Run:
 @transaction.atomic
 def head_back(*, run_id: Any, now: datetime, by: User) -> Run:
     """The bus leaves the venue for home. Twice is once. Raises `NotAllowed`, `RunNotChangeable` out of order."""
-    _trip, run = _locked(run_id)
+    _trip, run = locked_trip_and_run(run_id)
     permissions.check_can_drive(by, run)
 
     if run.state == RunState.RETURNING:
@@ -125,7 +124,7 @@ def complete(*, run_id: Any, now: datetime, by: User) -> Run:
 
     Raises `NotAllowed`, `RunNotChangeable` out of order.
     """
-    trip, run = _locked(run_id)
+    trip, run = locked_trip_and_run(run_id)
     permissions.check_can_drive(by, run)
 
     if run.state == RunState.COMPLETED:
@@ -140,11 +139,6 @@ def complete(*, run_id: Any, now: datetime, by: User) -> Run:
     later("operators.thank", trip_id=trip.id)
     transaction.on_commit(lambda: signals.run_completed.send(sender=Run, run_id=run.id))
     return run
-
-
-def _locked(run_id: Any) -> tuple[Trip, Run]:
-    trip = locked_trip(Run.objects.values_list("trip_id", flat=True).get(id=run_id))
-    return trip, locked_run(run_id)
 
 
 #: What a driver reads when a step comes out of its turn.

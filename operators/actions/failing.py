@@ -12,14 +12,13 @@ from operators import notices, permissions
 from operators.actions.companies import one_line
 from operators.actions.runs import note
 from operators.errors import RunNotChangeable
-from operators.locks import locked_run
+from operators.locks import locked_trip_and_run
 from operators.models import Run
 from operators.states import RUN, Leg, RunState
 from rally import journal
 from rally.models import StateChange, User
 from rally.money import Money
 from trips.actions import failures, trips
-from trips.locks import locked_trip
 from trips.states import TripState
 
 #: One of two ways is half of the run.
@@ -43,8 +42,7 @@ def give_up(*, run_id: Any, why: str, now: datetime, by: User) -> Run:
     `RunNotChangeable` before the trip is certain (then `runs.withdraw`) and once the bus has left, `BadInput` without a
     reason.
     """
-    trip = locked_trip(Run.objects.values_list("trip_id", flat=True).get(id=run_id))
-    run = locked_run(run_id)
+    trip, run = locked_trip_and_run(run_id)
     _check(by, run)
 
     if run.state == RunState.REPLACED:
@@ -72,8 +70,7 @@ def leg_failed(
     share than the usual one. The same way twice lowers the pay once; a higher share gives riders the difference. Raises
     `NotAllowed`, `RunNotChangeable` for a run that never left, `BadInput` for a way or share that is none.
     """
-    trip = locked_trip(Run.objects.values_list("trip_id", flat=True).get(id=run_id))
-    run = locked_run(run_id)
+    trip, run = locked_trip_and_run(run_id)
     _check(by, run)
     if percent is not None:
         permissions.check_is_staff(by)

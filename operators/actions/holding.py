@@ -12,15 +12,14 @@ from operators import permissions
 from operators.actions.companies import one_line
 from operators.actions.pay import group_of, pay_left
 from operators.errors import NothingWaits
-from operators.locks import locked_run
-from operators.models import HoldBack, Operator, Run
+from operators.locks import locked_trip_and_run
+from operators.models import HoldBack, Operator
 from payments.actions import holding
 from rally import audit
 from rally.errors import BadInput
 from rally.ids import uuid7
 from rally.models import User
 from rally.money import Money
-from trips.locks import locked_trip
 
 
 @transaction.atomic
@@ -30,7 +29,7 @@ def hold_back(*, run_id: Any, amount: Money | None, why: str, now: datetime, by:
     Staff only; the company reads why. While one is open it is the one that counts: the same again is that one. Raises
     `NotAllowed`, `BadInput`, `NothingWaits` when everything was sent already.
     """
-    _trip, run = _locked(run_id)
+    _trip, run = locked_trip_and_run(run_id)
     permissions.check_is_staff(by)
     reason = one_line(why, most=200, what="why", least=3)
     if amount is not None and amount.minor <= 0:
@@ -65,7 +64,7 @@ def lift(*, hold_back_id: Any, kept: Money | None, now: datetime, by: User) -> H
     Raises `NotAllowed`, `NothingWaits` when more is to be kept than waits: before the pay is booked nothing can be kept.
     """
     found = HoldBack.objects.get(id=hold_back_id)
-    _trip, run = _locked(found.run_id)
+    _trip, run = locked_trip_and_run(found.run_id)
     found = HoldBack.objects.get(id=hold_back_id)
     permissions.check_is_staff(by)
     if found.lifted_at is not None:
@@ -118,8 +117,3 @@ def penalise(
             reference=name,
         )
     return fresh
-
-
-def _locked(run_id: Any) -> tuple[Any, Run]:
-    trip = locked_trip(Run.objects.values_list("trip_id", flat=True).get(id=run_id))
-    return trip, locked_run(run_id)

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from operators import notices
-from operators.locks import locked_run
+from operators.locks import locked_run, locked_trip_and_run
 from operators.models import HoldBack, Run
 from operators.queries.agreements import runs_to_settle
 from operators.queries.due import SETTLED
@@ -24,7 +24,6 @@ from payments.states import PaymentState
 from rally import rules
 from rally.money import Money
 from trips.actions import partners, trips
-from trips.locks import locked_trip
 from trips.models import Trip
 from trips.states import TripState
 
@@ -42,8 +41,7 @@ def book(*, run_id: Any, now: datetime) -> Run:
     the event's partner, tax, and the rest for us. While the outcome of a payment is unknown, or a rider may still pay what
     is due, nothing is booked; the sweep tries again. Twice is once. A trip that earned operators nothing is closed.
     """
-    trip = locked_trip(Run.objects.values_list("trip_id", flat=True).get(id=run_id))
-    run = locked_run(run_id)
+    trip, run = locked_trip_and_run(run_id)
     group = group_of(run)
     if run.booked_at is not None or trip.state != TripState.COMPLETED or money.outstanding(group):
         return run
@@ -115,8 +113,7 @@ def close(*, run_id: Any, now: datetime) -> bool:
     A transfer that was taken back, because its rider was refunded, holds nothing up; what a partner gets neither.
     Harmless to repeat.
     """
-    trip = locked_trip(Run.objects.values_list("trip_id", flat=True).get(id=run_id))
-    run = locked_run(run_id)
+    trip, run = locked_trip_and_run(run_id)
     if trip.state == TripState.CLOSED:
         return True
     if run.booked_at is None or trip.state != TripState.COMPLETED:

@@ -20,7 +20,7 @@ from operators.errors import (
     VehicleBusy,
     VehicleNotYours,
 )
-from operators.locks import locked_driver, locked_run, locked_vehicle
+from operators.locks import locked_driver, locked_run, locked_trip_and_run, locked_vehicle
 from operators.models import Member, Operator, Run, Vehicle
 from operators.queries import agreements
 from operators.queries.commitments import duty_of, obstacles, period_of, situation, why_not_open
@@ -97,8 +97,7 @@ def withdraw(*, run_id: Any, why: str = "", now: datetime, by: User) -> Run:
     Raises `NotAllowed`, `RunNotChangeable` once the trip is confirmed: riders have paid and count on the bus,
     `BadInput` for a reason of more than 200 characters.
     """
-    trip = locked_trip(Run.objects.values_list("trip_id", flat=True).get(id=run_id))
-    run = locked_run(run_id)
+    trip, run = locked_trip_and_run(run_id)
     permissions.check_can_dispatch(by, run.operator)
 
     if run.state == RunState.WITHDRAWN:
@@ -123,8 +122,7 @@ def change(*, run_id: Any, vehicle_id: Any, driver_id: Any, now: datetime, by: U
     Riders of a confirmed trip are told that another bus comes, and both drivers that the wheel changes hands. The same pair again changes nothing. Raises `NotAllowed`,
     `RunNotChangeable` after departure, and whatever stands against the new pair.
     """
-    trip = locked_trip(Run.objects.values_list("trip_id", flat=True).get(id=run_id))
-    run = locked_run(run_id)
+    trip, run = locked_trip_and_run(run_id)
     permissions.check_can_dispatch(by, run.operator)
 
     if str(run.vehicle_id) == str(vehicle_id) and str(run.driver_id) == str(driver_id):
