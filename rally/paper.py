@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO, StringIO
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from django.conf import settings
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from rally.money import MINOR_PER_MAJOR, SYMBOLS, Money
 
 if TYPE_CHECKING:
     from reportlab.lib.styles import ParagraphStyle
+
+#: What a file is, by its ending.
+_KINDS = {
+    ".pdf": "application/pdf",
+    ".csv": "text/csv; charset=utf-8",
+    ".ics": "text/calendar; charset=utf-8",
+}
 
 _INK, _SOFT, _LINE = "#1c1a17", "#6b655c", "#cfc8bb"
 
@@ -76,7 +85,14 @@ def harmless(text: str) -> str:
     )
 
 
-def table(rows: Sequence[Sequence[str]]) -> bytes:
+def handed_over(file: bytes, *, name: str, shown: bool = False) -> HttpResponse:
+    """The file as an answer, to keep under this name, or (`shown`) to look at first. Its ending says what it is."""
+    answer = HttpResponse(file, content_type=_KINDS[PurePath(name).suffix])
+    answer["Content-Disposition"] = f'{"inline" if shown else "attachment"}; filename="{name}"'
+    return answer
+
+
+def table(rows: Iterable[Sequence[str]]) -> bytes:
     """Rows as a CSV file in UTF-8 that spreadsheets take for what it is. Texts are to be `harmless`."""
     output = StringIO()
     csv.writer(output).writerows(rows)

@@ -23,7 +23,7 @@ from payments.actions import payees
 from payments.errors import ProviderUnavailable
 from payments.queries import statements as books
 from rally import clock
-from rally.paper import table
+from rally.paper import handed_over, table
 
 _PAGE = 20
 
@@ -61,9 +61,7 @@ def statement(request: HttpRequest, member: Member, year: int, month: int) -> Ht
 def statement_paper(request: HttpRequest, member: Member, year: int, month: int) -> HttpResponse:
     """The same as a PDF."""
     found = _statement(member, year, month)
-    response = HttpResponse(statement_pdf(found), content_type="application/pdf")
-    response["Content-Disposition"] = f'attachment; filename="statement-{found.number}.pdf"'
-    return response
+    return handed_over(statement_pdf(found), name=f"statement-{found.number}.pdf")
 
 
 @doors.office
@@ -71,9 +69,7 @@ def statement_paper(request: HttpRequest, member: Member, year: int, month: int)
 def statement_csv(request: HttpRequest, member: Member, year: int, month: int) -> HttpResponse:
     """The same as a table to download, safe to open in a spreadsheet."""
     found = _statement(member, year, month)
-    response = HttpResponse(table(statement_table(found)), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="statement-{found.number}.csv"'
-    return response
+    return handed_over(table(statement_table(found)), name=f"statement-{found.number}.csv")
 
 
 def _statement(member: Member, year: int, month: int) -> statements.Statement:

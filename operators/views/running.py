@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -21,6 +19,7 @@ from operators.states import RunState
 from operators.views import doors
 from rally import clock, rules
 from rally.errors import NotAllowed, Refusal
+from rally.paper import handed_over, table
 
 _PAGE = 20
 
@@ -99,11 +98,8 @@ def manifest(request: HttpRequest, member: Member, code: str) -> HttpResponse:
 def manifest_csv(request: HttpRequest, member: Member, code: str) -> HttpResponse:
     """The same as a table to download, safe to open in a spreadsheet."""
     found = _load(member, code)
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="manifest-{found.code}.csv"'
-    response.write("\ufeff")  # spreadsheets take the file for what it is: UTF-8
-    csv.writer(response).writerows(manifests.table(manifests.manifest(found)))
-    return response
+    rows = manifests.table(manifests.manifest(found))
+    return handed_over(table(rows), name=f"manifest-{found.code}.csv")
 
 
 def _load(member: Member, code: str) -> Run:

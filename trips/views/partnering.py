@@ -22,7 +22,7 @@ from payments.actions import payees
 from payments.errors import ProviderUnavailable
 from rally import clock
 from rally.models import User
-from rally.paper import table
+from rally.paper import handed_over, table
 from trips.actions import partners
 from trips.documents.partners import statement_pdf, statement_table
 from trips.models import Partner
@@ -95,7 +95,7 @@ def statement(request: HttpRequest, found: Partner, year: int, month: int) -> Ht
 def statement_paper(request: HttpRequest, found: Partner, year: int, month: int) -> HttpResponse:
     """The same as a PDF."""
     of_month = _statement(found, year, month)
-    return _file(statement_pdf(of_month), "application/pdf", f"statement-{of_month.number}.pdf")
+    return handed_over(statement_pdf(of_month), name=f"statement-{of_month.number}.pdf")
 
 
 @member
@@ -103,8 +103,7 @@ def statement_paper(request: HttpRequest, found: Partner, year: int, month: int)
 def statement_csv(request: HttpRequest, found: Partner, year: int, month: int) -> HttpResponse:
     """The same as a table to download, safe to open in a spreadsheet."""
     of_month = _statement(found, year, month)
-    rows = table(statement_table(of_month))
-    return _file(rows, "text/csv; charset=utf-8", f"statement-{of_month.number}.csv")
+    return handed_over(table(statement_table(of_month)), name=f"statement-{of_month.number}.csv")
 
 
 def _statement(found: Partner, year: int, month: int) -> look.Statement:
@@ -113,12 +112,6 @@ def _statement(found: Partner, year: int, month: int) -> look.Statement:
     if found.payee_id is None or not 1 <= month <= 12 or year < 1 or date(year, month, 1) not in known:
         raise Http404
     return look.statement(found, found.payee_id, date(year, month, 1))
-
-
-def _file(content: bytes, kind: str, name: str) -> HttpResponse:
-    response = HttpResponse(content, content_type=kind)
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
 
 
 # ---- getting paid

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from payments.actions import papers
 from rally import clock
 from rally.errors import BadInput, Refusal
+from rally.paper import handed_over
 from trips.documents.receipts import invoice_pdf, receipt_pdf
 from trips.forms.receipts import CompanyForm
 from trips.queries.receipts import RideReceipt, receipt_of
@@ -39,7 +40,7 @@ def receipt(request: HttpRequest, code: str) -> HttpResponse:
 def receipt_paper(request: HttpRequest, code: str) -> HttpResponse:
     """The receipt as a PDF."""
     ride = _ride(request, code)
-    return _paper(receipt_pdf(ride), ride.number)
+    return handed_over(receipt_pdf(ride), name=f"{ride.number}.pdf", shown=True)
 
 
 @never_cache
@@ -50,7 +51,7 @@ def invoice_paper(request: HttpRequest, code: str, number: str) -> HttpResponse:
     ride = _ride(request, code)
     for invoice in ride.invoices:
         if invoice.number == number:
-            return _paper(invoice_pdf(ride, invoice), invoice.number)
+            return handed_over(invoice_pdf(ride, invoice), name=f"{invoice.number}.pdf", shown=True)
     raise Http404
 
 
@@ -78,9 +79,3 @@ def _issue(ride: RideReceipt, form: CompanyForm) -> bool:
     else:
         return True
     return False
-
-
-def _paper(file: bytes, name: str) -> HttpResponse:
-    answer = HttpResponse(file, content_type="application/pdf")
-    answer["Content-Disposition"] = f'inline; filename="{name}.pdf"'
-    return answer

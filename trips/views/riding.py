@@ -9,6 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from rally import clock, codes
+from rally.paper import handed_over
 from trips.models import Seat
 from trips.queries import links, riding
 from trips.queries.calendar import calendar_file
@@ -68,6 +69,5 @@ def calendar(request: HttpRequest, code: str) -> HttpResponse:
     found = get_object_or_404(riding.pledges_for_page(), code=codes.clean(code))
     if found.rider_id != request.user.pk and not links.is_calendar_key(found, request.GET.get("k", "")):
         raise Http404
-    answer = HttpResponse(calendar_file(found, clock.now()), content_type="text/calendar; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="rally-{found.trip.code}.ics"'
-    return unlisted(answer)
+    file = calendar_file(found, clock.now())
+    return unlisted(handed_over(file, name=f"rally-{found.trip.code}.ics"))
