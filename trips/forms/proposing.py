@@ -12,11 +12,10 @@ from django.utils.translation import gettext_lazy
 
 from trips.actions.proposals import NewStop
 from trips.forms.finding import here_of
+from trips.forms.lines import Lines
 from trips.pricing.quotes import threshold_range
 from trips.states import SEATS, THRESHOLDS, VehicleClass, Visibility
 
-#: A form never grows beyond this many lines, whatever is sent; the rule for trips is lower.
-MOST_LINES = 20
 _LONG = 400
 
 
@@ -85,23 +84,10 @@ class StopForm(forms.Form):
         return {name: found.get(name) or self[name].value() or "" for name in self.fields}
 
 
-class StopForms:
+class StopForms(Lines[StopForm]):
     """The stops in order, with buttons that add, remove and move one and work without scripts."""
 
-    def __init__(
-        self, data: Mapping[str, Any] | None, *, most: int, initial: Sequence[Mapping[str, Any]] = ()
-    ) -> None:
-        self.most = most
-        if data is None:
-            self.forms = [
-                StopForm(prefix=f"s{n}", initial=dict(given)) for n, given in enumerate(initial or [{}])
-            ]
-            return
-        self.forms = [StopForm(data, prefix=f"s{n}") for n in range(_count(data))]
-
-    def is_valid(self) -> bool:
-        """Every line is; all of them are looked at."""
-        return not [form for form in self.forms if not form.is_valid()]
+    kind, letter, counted_by = StopForm, "s", "stops"
 
     @property
     def is_blank(self) -> bool:
@@ -112,11 +98,6 @@ class StopForms:
     def stops(self) -> list[NewStop]:
         """The stops in order, once they are valid."""
         return [form.stop for form in self.forms]
-
-    @property
-    def may_add(self) -> bool:
-        """Whether another line fits."""
-        return len(self.forms) < self.most
 
     def reordered(self, order: Sequence[int]) -> StopForms:
         """The same lines in another order; those that are not named are gone."""
@@ -158,13 +139,6 @@ def _settled(where: str, latitude: float, longitude: float) -> str:
 
 def _at(latitude: float, longitude: float) -> str:
     return f"{latitude},{longitude}"
-
-
-def _count(data: Mapping[str, Any]) -> int:
-    try:
-        return max(1, min(MOST_LINES, int(data.get("stops", "1"))))
-    except (TypeError, ValueError):
-        return 1
 
 
 class BusForm(forms.Form):

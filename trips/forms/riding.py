@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -12,17 +12,27 @@ from django.utils.translation import gettext_lazy
 
 from rally.errors import BadInput
 from trips.actions.pledges import Passenger, clean_name
+from trips.forms.lines import Lines
 from trips.models import Stop
 from trips.states import Need
 
-#: A form never grows beyond this many lines, whatever is sent; the rule for riders is lower.
-MOST_LINES = 20
+
+class NameField(forms.CharField):
+    """Somebody's name, as it is kept."""
+
+    def clean(self, value: Any) -> str:
+        """Without what does not belong into a name. Raises `ValidationError`."""
+        name = super().clean(value)
+        try:
+            return clean_name(name)
+        except BadInput as refusal:
+            raise ValidationError(refusal.message) from refusal
 
 
 class PassengerForm(forms.Form):
     """One seat: who sits on it and what they need."""
 
-    name = forms.CharField(
+    name = NameField(
         label=gettext_lazy("Name"),
         max_length=400,
         widget=forms.TextInput(attrs={"autocomplete": "off", "dir": "auto"}),
@@ -32,13 +42,6 @@ class PassengerForm(forms.Form):
     )
     seat = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
-    def clean_name(self) -> str:
-        """A name as it is kept."""
-        try:
-            return clean_name(self.cleaned_data["name"])
-        except BadInput as refusal:
-            raise ValidationError(refusal.message) from refusal
-
     @property
     def passenger(self) -> Passenger:
         """What was typed, once it is valid."""
@@ -46,33 +49,15 @@ class PassengerForm(forms.Form):
         return Passenger(name=data["name"], needs=tuple(data["needs"]), seat=data["seat"])
 
 
-class PassengerForms:
+class PassengerForms(Lines[PassengerForm]):
     """As many passenger lines as there are seats, with buttons to add and remove one that work without scripts."""
 
-    def __init__(
-        self, data: Mapping[str, Any] | None, *, most: int, initial: Sequence[Mapping[str, Any]] = ()
-    ) -> None:
-        self.most = most
-        if data is None:
-            self.forms = [
-                PassengerForm(prefix=f"p{n}", initial=dict(given)) for n, given in enumerate(initial or [{}])
-            ]
-            return
-        self.forms = [PassengerForm(data, prefix=f"p{n}") for n in range(_count(data, "lines"))]
-
-    def is_valid(self) -> bool:
-        """Every line is; all of them are looked at."""
-        return not [form for form in self.forms if not form.is_valid()]
+    kind, letter, counted_by = PassengerForm, "p", "lines"
 
     @property
     def passengers(self) -> list[Passenger]:
         """The passengers in order."""
         return [form.passenger for form in self.forms]
-
-    @property
-    def may_add(self) -> bool:
-        """Whether another line fits."""
-        return len(self.forms) < self.most
 
     def again(self, *, add: int = 0, without: int | None = None) -> PassengerForms:
         """The same lines, as typed, with some more at the end or one less."""
@@ -89,13 +74,6 @@ class PassengerForms:
         return PassengerForms(None, most=self.most, initial=lines or [{}])
 
 
-def _count(data: Mapping[str, Any], name: str) -> int:
-    try:
-        return max(1, min(MOST_LINES, int(data.get(name, "1"))))
-    except (TypeError, ValueError):
-        return 1
-
-
 class PledgeForm(forms.Form):
     """Where to get on, and the consent; for somebody we do not know, who they are."""
 
@@ -109,7 +87,7 @@ class PledgeForm(forms.Form):
         ),
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
-    rider = forms.CharField(
+    rider = NameField(
         label=gettext_lazy("Your name"),
         max_length=400,
         help_text=gettext_lazy("Fellow riders see your first name."),
@@ -137,13 +115,6 @@ class PledgeForm(forms.Form):
         if known:
             del self.fields["email"], self.fields["rider"]
 
-    def clean_rider(self) -> str:
-        """A name as it is kept."""
-        try:
-            return clean_name(self.cleaned_data["rider"])
-        except BadInput as refusal:
-            raise ValidationError(refusal.message) from refusal
-
     def clean_email(self) -> str:
         """In lower case, as accounts are kept."""
         return str(self.cleaned_data["email"]).lower()
@@ -152,7 +123,7 @@ class PledgeForm(forms.Form):
 class HandOverForm(forms.Form):
     """Who takes the seat."""
 
-    name = forms.CharField(
+    name = NameField(
         label=gettext_lazy("Their name"),
         max_length=400,
         widget=forms.TextInput(attrs={"autocomplete": "off", "dir": "auto"}),
@@ -162,10 +133,3 @@ class HandOverForm(forms.Form):
     )
 
     clean_email = PledgeForm.clean_email
-
-    def clean_name(self) -> str:
-        """A name as it is kept."""
-        try:
-            return clean_name(self.cleaned_data["name"])
-        except BadInput as refusal:
-            raise ValidationError(refusal.message) from refusal
