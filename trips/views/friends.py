@@ -13,8 +13,13 @@ from trips.queries.inviting import PARAMETER
 
 
 def remember(request: HttpRequest) -> None:
-    """Keep the code of a personal link for somebody who has no account yet. Anything else in its place is ignored."""
-    code = codes.clean(request.GET.get(PARAMETER, ""))
+    """Keep the code of a personal link for somebody who has no account yet. Anything else in its place is ignored.
+
+    Without the parameter nobody is looked up: neither session nor account is touched, and the page varies by no cookie.
+    """
+    if PARAMETER not in request.GET:
+        return
+    code = codes.clean(request.GET[PARAMETER])
     fits = len(code) == codes.LONG and set(code) <= set(codes.ALPHABET)
     if fits and not request.user.is_authenticated:
         request.session[PARAMETER] = code

@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.db import connection
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 
 from payments import queries
 from payments.actions import contributions
@@ -21,6 +23,7 @@ from tests.trips.views.test_riding import typed, walk
 from trips.actions import invitations, settlement
 from trips.models import Friend, Pledge, Promotion, Trip
 from trips.queries import inviting, links
+from trips.views import friends
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -205,3 +208,16 @@ def test_who_has_an_account_is_not_brought(van: Trip, ana: User, ben: User, now:
     client = signed_in(ana)
     client.get("/", {"friend": invitations.code_of(inviter=ben, now=now)})
     assert "friend" not in client.session
+
+
+@pytest.mark.parametrize("address", ["/", "/?q=packers", "/?Friend=K7QM2PK7QM"])
+def test_without_a_link_nobody_is_looked_up(rf: RequestFactory, address: str) -> None:
+    """The request has neither session nor account: whoever asks for them fails here."""
+    friends.remember(rf.get(address))
+
+
+def test_the_page_of_a_trip_for_a_stranger_keeps_no_session(client: Client, van: Trip) -> None:
+    with CaptureQueriesContext(connection) as seen:
+        answer = client.get(f"/t/{van.code}/")
+    assert not [each["sql"] for each in seen if "django_session" in each["sql"]]
+    assert not answer.cookies.keys() & {"sessionid"}
