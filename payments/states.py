@@ -176,6 +176,7 @@ DISPUTE = table(
     {
         DisputeState.NEEDS_RESPONSE: {DisputeState.UNDER_REVIEW, DisputeState.WON, DisputeState.LOST},
         DisputeState.UNDER_REVIEW: {DisputeState.NEEDS_RESPONSE, DisputeState.WON, DisputeState.LOST},
+        DisputeState.LOST: {DisputeState.WON},  # the bank thought better of it
     },
 )
 

@@ -29,6 +29,22 @@ def blamed(payee: Payee, *, dispute: str, amount: int, currency: str, group: str
     )
 
 
+def cleared(
+    payee: Payee, *, event_key: str, debt: int, due: int, currency: str, group: str, now: datetime
+) -> None:
+    """What a payee was blamed for is not lost after all: they do not owe `debt`, and are due what they paid of it."""
+    ledger.post(
+        event_key,
+        [
+            (Account.LOSS_DISPUTE, Account.OPERATOR_RECEIVABLE, debt, payee.id),
+            (Account.LOSS_DISPUTE, Account.OPERATOR_PAYABLE, due, payee.id),
+        ],
+        currency=currency,
+        group=group,
+        now=now,
+    )
+
+
 def owed(payee: Payee, *, request_id: UUID, amount: int, currency: str, now: datetime) -> None:
     """A payee shall have money that no trip says. It is a cost of ours."""
     ledger.post(

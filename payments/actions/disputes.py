@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from payments import gateway, locks, signals
-from payments.actions import by_hand, journal, ledger, rounds
+from payments.actions import bearers, by_hand, journal, ledger, rounds, standings
 from payments.errors import DisputeClosed, NobodyToBlame, NoEvidence
 from payments.gateway import words
 from payments.models import Account, Attempt, Dispute, LedgerTransfer, Operation, Payee, Payment
@@ -24,6 +24,7 @@ from rally import audit, rules
 from rally import journal as changes
 from rally.errors import BadInput, NotAllowed
 from rally.models import User
+from rally.money import Money
 
 logger = logging.getLogger(__name__)
 
@@ -46,15 +47,27 @@ _ANSWERS = (Operation.Kind.EVIDENCE, Operation.Kind.ACCEPT)
 def take_over(seen: words.DisputeSeen, *, now: datetime) -> Payment | None:
     """Write down what a dispute took, gave back, and where it stands. None when the charge is not ours.
 
-    Old and repeated sightings are harmless: lines are booked once, and what has ended does not begin again.
+    Old and repeated sightings are harmless: lines are booked once, and what has ended does not begin again, unless the
+    bank gives back what was lost. Its end is news of the payment: what could not be given back meanwhile can be now.
     """
     attempt = Attempt.objects.filter(intent=seen.intent).first()
     if attempt is None:
         return None
     payment = locks.locked_payment(attempt.payment_id)
+    before = _taken(payment)
     _book(payment, seen, now)
-    _keep(payment, attempt, seen, now)
+    row, stood = _keep(payment, attempt, seen, now)
+    if not row.open and (row.state != stood or _taken(payment) != before):
+        standings.tell(payment, now=now)
     return payment
+
+
+def _taken(payment: Payment) -> tuple[int, ...]:
+    """What banks have of a payment until they decide, and for good."""
+    return tuple(
+        ledger.balance_of(each, payment_id=payment.id)
+        for each in (Account.DISPUTE_OPEN, Account.LOSS_DISPUTE)
+    )
 
 
 def _book(payment: Payment, seen: words.DisputeSeen, now: datetime) -> None:
@@ -62,13 +75,55 @@ def _book(payment: Payment, seen: words.DisputeSeen, now: datetime) -> None:
         book = ledger.disputed if line.amount < 0 else ledger.dispute_won
         fee = line.fee if line.amount < 0 else -line.fee
         book(payment, amount=abs(line.amount), fee=fee, transaction=line.id, now=now)
+    gone = -sum(line.amount for line in seen.bookings)
     if seen.status == "lost":
-        amount = -sum(line.amount for line in seen.bookings)
-        ledger.dispute_lost(payment, dispute=seen.id, amount=amount, now=now)
+        ledger.dispute_lost(payment, dispute=seen.id, amount=gone, now=now)
+    if any(line.amount > 0 for line in seen.bookings):
+        _regain(payment, seen.id, max(0, gone), now)
 
 
-def _keep(payment: Payment, attempt: Attempt, seen: words.DisputeSeen, now: datetime) -> None:
-    """The row of a dispute, brought to where it stands. News of a new one is told once this is committed."""
+def _regain(payment: Payment, dispute: str, left: int, now: datetime) -> None:
+    """What was booked as lost and is here again is not lost, nor owed by whoever was blamed for it; `left` still is."""
+    lost = Q(event_key=f"dispute_lost:{dispute}")
+    booked = payment.ledger.filter(lost | Q(event_key__startswith=f"dispute_regained:{dispute}:"))
+    was = sum(each.amount_minor * (1 if each.debit == Account.LOSS_DISPUTE else -1) for each in booked)
+    if was <= left:
+        return
+    ledger.dispute_regained(payment, dispute=dispute, amount=was - left, left=left, now=now)
+    logger.warning("dispute.regained payment=%s amount=%s", payment.id, was - left)
+    blamed = LedgerTransfer.objects.filter(event_key=by_hand.blame_key(dispute)).first()
+    if blamed is not None and blamed.payee_id is not None:
+        amount = min(was - left, blamed.amount_minor)
+        _clear(payment, blamed.payee_id, amount, event=f"cleared:{dispute}:{left}", now=now)
+
+
+def _clear(payment: Payment, payee_id: UUID, amount: int, *, event: str, now: datetime) -> None:
+    """A payee owes so much less; what was kept from their pay for it already is sent to them."""
+    payee = locks.locked_payee(payee_id)
+    debt = min(amount, bearers.debt_of(payee_id, payment.currency))
+    by_hand.cleared(
+        payee,
+        event_key=event,
+        debt=debt,
+        due=amount - debt,
+        currency=payment.currency,
+        group=payment.group,
+        now=now,
+    )
+    if amount > debt:
+        bearers.loose(
+            payee_id,
+            group=payment.group,
+            amount=Money(amount - debt, payment.currency),
+            reference=event[:80],
+            due_at=now,
+            now=now,
+        )
+
+
+def _keep(payment: Payment, attempt: Attempt, seen: words.DisputeSeen, now: datetime) -> tuple[Dispute, str]:
+    """The row of a dispute, brought to where it stands, and where it stood. News of a new one is told once this is
+    committed."""
     row = Dispute.objects.filter(dispute=seen.id).first()
     fresh = row is None
     if row is None:
@@ -82,15 +137,19 @@ def _keep(payment: Payment, attempt: Attempt, seen: words.DisputeSeen, now: date
             opened_at=now,
         )
         changes.begin(row, DISPUTE, now=now, by=None, why=row.reason)
+    stood = row.state
     if row.open:
         row.reason, row.amount_minor = seen.reason[:60], seen.amount
         row.refundable, row.respond_by = seen.refundable, seen.answer_by
         row.submitted_at = row.submitted_at or (now if seen.answers else None)
         row.save(update_fields=["reason", "amount_minor", "refundable", "respond_by", "submitted_at"])
         _move(row, _stands(seen), now)
+    elif row.state == DisputeState.LOST and seen.status == "won":
+        _move(row, DisputeState.WON, now)
     if fresh and row.open:
         logger.error("dispute.opened dispute=%s payment=%s", row.id, payment.id)
         announce(row)
+    return row, stood
 
 
 def _stands(seen: words.DisputeSeen) -> DisputeState:

@@ -232,6 +232,21 @@ def dispute_lost(payment: Payment, *, dispute: str, amount: int, now: datetime) 
     )
 
 
+def regained_key(dispute: str, left: int) -> str:
+    """The event of getting a part of a lost dispute (provider id) back, after which `left` is still lost."""
+    return f"dispute_regained:{dispute}:{left}"
+
+
+def dispute_regained(payment: Payment, *, dispute: str, amount: int, left: int, now: datetime) -> None:
+    """The bank gave back what was lost already; of it `left` stays lost."""
+    post(
+        regained_key(dispute, left),
+        [(Account.DISPUTE_OPEN, Account.LOSS_DISPUTE, amount)],
+        payment=payment,
+        now=now,
+    )
+
+
 def paid_out(*, amount: int, fee: int, currency: str, transaction: str, now: datetime) -> None:
     """The provider sent `amount` to our bank; below zero, it came back."""
     way = (Account.BANK, Account.STRIPE_BALANCE)

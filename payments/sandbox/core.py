@@ -275,6 +275,11 @@ class Sandbox:
         with self.acting() as call:
             return disputes.decide(call, call.find("dispute", dispute_id), won=won)
 
+    def reconsider_dispute(self, dispute_id: str) -> Json:
+        """Let the bank win a dispute for us that it had decided for the cardholder. Raises `ApiError` for another one."""
+        with self.acting() as call:
+            return disputes.reconsider(call, call.find("dispute", dispute_id))
+
 
 # ---- one request, step by step
 

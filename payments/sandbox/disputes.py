@@ -218,6 +218,13 @@ def decide(call: Call, dispute: Json, *, won: bool) -> Json:
     return _decide(call, dispute, won=won)
 
 
+def reconsider(call: Call, dispute: Json) -> Json:
+    """Let the bank give back what it had decided for the cardholder. Raises `ApiError` for anything but a lost dispute."""
+    if dispute["status"] != "lost":
+        raise refused(f"Dispute {dispute['id']} has a status of {dispute['status']}: nothing was lost.")
+    return _decide(call, dispute, won=True)
+
+
 def lapse(call: Call, dispute_id: str) -> None:
     """Lose a dispute that was not answered in time."""
     dispute = call.rows.get(dispute_id, "dispute")

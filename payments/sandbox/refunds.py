@@ -53,7 +53,7 @@ def make(
     call: Call, charge: Json, amount: int | None, *, reason: str | None, metadata: dict[str, str]
 ) -> Json:
     """Refund a charge. Raises `ApiError` when it is not captured, disputed, fully refunded or the amount is above the rest."""
-    _check_refundable(charge)
+    _check_refundable(call, charge)
     left = charge["amount_captured"] - charge["amount_refunded"]
     if amount is None:
         amount = left
@@ -116,11 +116,14 @@ def make(
     return refund
 
 
-def _check_refundable(charge: Json) -> None:
+def _check_refundable(call: Call, charge: Json) -> None:
     if charge["status"] != "succeeded" or not charge["captured"]:
         message = f"Charge {charge['id']} has not been captured: cancel its PaymentIntent instead."
         raise refused(message, code="charge_not_refundable")
-    if charge["disputed"]:
+    won = charge["disputed"] and all(
+        each["status"] == "won" for each in call.rows.where("dispute", charge=charge["id"])
+    )
+    if charge["disputed"] and not won:
         message = f"Charge {charge['id']} has been charged back; cannot issue a refund."
         raise refused(message, code="charge_disputed")
 

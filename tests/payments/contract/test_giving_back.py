@@ -103,7 +103,7 @@ def test_a_dispute_takes_the_money_and_waits_for_us(till: Till) -> None:
 
 @pytest.mark.parametrize(("text", "end"), [("winning_evidence", "won"), ("losing_evidence", "lost")])
 def test_evidence_is_staged_then_sent_and_decides(till: Till, text: str, end: str) -> None:
-    _, dispute = disputed(till)
+    taken, dispute = disputed(till)
     staged = gateway.update_dispute(
         dispute, {"customer_name": "Ana", "service_date": "21 November 2026"}, submit=False, key=till.key()
     )
@@ -117,6 +117,11 @@ def test_evidence_is_staged_then_sent_and_decides(till: Till, text: str, end: st
     assert sum(line.amount for line in decided.bookings) == (0 if end == "won" else -4200)
     with pytest.raises(words.Refused):
         gateway.update_dispute(dispute, {"customer_name": "Bo"}, submit=True, key=till.key())
+    if end == "won":  # the money is ours again, and can be given back like any other
+        assert back(till, taken.id, 1200).amount == 1200
+    else:
+        with pytest.raises(words.Refused):
+            back(till, taken.id, 1200)
 
 
 def test_a_dispute_that_is_accepted_is_lost(till: Till) -> None:
