@@ -176,15 +176,7 @@ def _give_back(trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> N
     state = PaymentState(payment.state)
     leaving = pledge.state == PledgeState.WITHDRAWING
     if state == PaymentState.PAID:
-        untouched = payment.refunded_minor == 0 and payments.left_to_refund(payment)
-        # Of a trip that does not run, nothing stays here: also what a dispute kept from going back at once.
-        rest = leaving and trip.state == TripState.CANCELLED and payments.left_to_refund(payment)
-        if rest or (untouched and pledge.state != PledgeState.REFUNDED):
-            if not leaving:
-                notices.came_late(pledge, now)
-            _refund_all(pledge, why="came_late", now=now)
-        elif leaving and not _refund_pending(payment):
-            move(pledge, PledgeState.REFUNDED, now=now, by=None, trip=trip)
+        _give_back_paid(trip, pledge, payment, now)
     elif state == PaymentState.REFUNDED:
         if leaving:
             move(pledge, PledgeState.REFUNDED, now=now, by=None, trip=trip)
@@ -197,6 +189,23 @@ def _give_back(trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> N
         if not leaving and state in {PaymentState.CARD_SAVED, PaymentState.HELD}:
             notices.came_late(pledge, now)
         payments.release(payment_id=payment.id, keep_card=False, now=now, why=f"pledge {pledge.state}")
+
+
+def _give_back_paid(trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> None:
+    """Money that was taken for a pledge that has ended: given back, or on its way, or kept as agreed."""
+    left = payments.left_to_refund(payment)
+    leaving = pledge.state == PledgeState.WITHDRAWING
+    had_paid = leaving or pledge.state == PledgeState.REFUNDED
+    if had_paid and left and trip.state == TripState.CANCELLED:
+        # Of a trip that does not run, nothing stays here: also what a dispute kept from going back when it was called
+        # off, of who rode along as of who had left before.
+        _refund_all(pledge, why=f"cancelled:rest{payment.refunded_minor}", now=now)
+    elif left and payment.refunded_minor == 0 and pledge.state != PledgeState.REFUNDED:
+        if not leaving:
+            notices.came_late(pledge, now)
+        _refund_all(pledge, why="came_late", now=now)
+    elif leaving and not _refund_pending(payment):
+        move(pledge, PledgeState.REFUNDED, now=now, by=None, trip=trip)
 
 
 def _tell_of_failed_refunds(pledge: Pledge, payment: Payment, now: datetime) -> None:

@@ -1,0 +1,141 @@
+"""Who had left before a trip was called off, and whose payment a bank had at that moment."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from payments.actions import audits, disputes, operations, payments, sightings
+from payments.models import Attempt, Dispute, Payment, Refund
+from payments.sandbox import runtime
+from payments.states import PaymentState
+from rally.models import Notice, User
+from tests.factories import pledges as make
+from tests.factories.trips import proposed
+from trips import tasks
+from trips.actions import pledges, trips
+from trips.models import FreedSeat, Pledge
+from trips.states import VehicleClass
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def clock(now: datetime) -> Any:
+    """The wall clock stands still until it is moved."""
+    with time_machine.travel(now, tick=False) as traveller:
+        yield traveller
+
+
+def work(now: datetime) -> None:
+    """What workers and sweeps do."""
+    for each in operations.due(now=now):
+        operations.run(each, now=now)
+    payments.announce_again(now=now)
+    tasks.settle_due()
+
+
+def decide(dispute: str, now: datetime, *, won: bool) -> None:
+    """The bank decides, and we hear of it; a second time changes nothing."""
+    if won:
+        row = Dispute.objects.get(dispute=dispute)
+        disputes.put_together(
+            dispute_id=row.id, evidence={"product_description": "A seat."}, advice="", now=now
+        )
+        disputes.submit(dispute_id=row.id, now=now, by=None)
+        work(now)
+    runtime.current().decide_dispute(dispute, won=won)
+    for _twice in range(2):
+        sightings.look("dispute", dispute, now=now)
+        work(now)
+
+
+@pytest.fixture
+def left(clock: Any, now: datetime) -> tuple[Pledge, str, datetime]:
+    """A leaver who got half back two days before, then complained at the bank; and when that was."""
+    trip = proposed(vehicle_class=VehicleClass.VAN, now=now)
+    mine = make.backed(trip, seats=4, now=now)
+    make.backed(trip, seats=9, now=now)
+    make.bound(trip, seats=14, now=now)
+    then: datetime = trip.departs_at - timedelta(days=2)
+    clock.move_to(then)
+    pledges.withdraw(pledge_id=mine.id, by=mine.rider, now=then)
+    work(then)
+    mine = Pledge.objects.select_related("payment", "trip").get(id=mine.id)
+    assert mine.state == "refunded"
+    dispute = runtime.current().open_dispute(Attempt.objects.get(payment=mine.payment).charge)["id"]
+    sightings.look("dispute", dispute, now=then)
+    return mine, dispute, then
+
+
+@pytest.mark.parametrize("won", [True, False])
+def test_what_was_kept_goes_back_when_the_bank_has_decided(
+    left: tuple[Pledge, str, datetime], sam: User, won: bool
+) -> None:
+    mine, dispute, then = left
+    kept = sum(FreedSeat.objects.filter(pledge=mine).values_list("kept_minor", flat=True))
+    trips.cancel(trip_id=mine.trip_id, now=then, by=sam)
+    work(then)
+    assert not Refund.objects.filter(attempt__payment=mine.payment, reason__startswith="cancelled").exists()
+
+    decide(dispute, then, won=won)
+
+    paid = Payment.objects.get(id=mine.payment_id)
+    back = Refund.objects.filter(attempt__payment=paid, reason__startswith="cancelled")
+    assert [each.amount_minor for each in back] == ([kept] if won else [])
+    assert paid.state == (PaymentState.REFUNDED if won else PaymentState.PAID)
+    assert payments.left_to_refund(paid).minor == 0
+    assert not Notice.objects.filter(kind="trips.came_late").exists()
+    assert audits.check(now=then) == {}
+
+
+def test_lost_and_won_after_all_it_goes_back_as_well(left: tuple[Pledge, str, datetime], sam: User) -> None:
+    mine, dispute, then = left
+    trips.cancel(trip_id=mine.trip_id, now=then, by=sam)
+    decide(dispute, then, won=False)
+
+    runtime.current().reconsider_dispute(dispute)
+    sightings.look("dispute", dispute, now=then)
+    work(then)
+
+    paid = Payment.objects.get(id=mine.payment_id)
+    assert (paid.state, paid.refunded_minor) == (PaymentState.REFUNDED, paid.captured_minor)
+    assert audits.check(now=then) == {}
+
+
+def test_of_a_trip_that_runs_what_is_kept_stays(left: tuple[Pledge, str, datetime]) -> None:
+    mine, dispute, then = left
+    before = Payment.objects.get(id=mine.payment_id).refunded_minor
+
+    decide(dispute, then, won=True)
+
+    assert Payment.objects.get(id=mine.payment_id).refunded_minor == before
+    assert audits.check(now=then) == {}
+
+
+def test_the_news_that_got_lost_is_told_again(
+    left: tuple[Pledge, str, datetime], sam: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, dispute, then = left
+    trips.cancel(trip_id=mine.trip_id, now=then, by=sam)
+    with monkeypatch.context() as dying:
+        dying.setattr("payments.actions.standings.announce", lambda _payment: None)
+        row = Dispute.objects.get(dispute=dispute)
+        disputes.put_together(
+            dispute_id=row.id, evidence={"product_description": "A seat."}, advice="", now=then
+        )
+        disputes.submit(dispute_id=row.id, now=then, by=None)
+        for each in operations.due(now=then):
+            operations.run(each, now=then)
+        runtime.current().decide_dispute(dispute, won=True)
+        sightings.look("dispute", dispute, now=then)
+    assert Payment.objects.get(id=mine.payment_id).state == PaymentState.PAID
+
+    work(then)
+    work(then)
+
+    assert Payment.objects.get(id=mine.payment_id).state == PaymentState.REFUNDED
+    assert audits.check(now=then) == {}
