@@ -3,11 +3,9 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
+from rally.launcher.places import PROJECT
 from rally.launcher.terminal import say, shout
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 def run(_argv: list[str]) -> int:

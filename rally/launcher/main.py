@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 from rally.launcher import servers, venv
+from rally.launcher.places import PROJECT
 from rally.launcher.terminal import CannotStart
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 #: Our own commands and the modules whose `run` they are.
 _OURS = {

@@ -15,6 +15,9 @@ from pathlib import Path
 
 from rally.launcher.terminal import CannotStart
 
+#: The folder of the checkout.
+PROJECT = Path(__file__).resolve().parents[2]
+
 #: The kernel's limit for the address of a unix socket, in bytes, without the closing zero.
 SOCKET_LIMIT = 107
 _LONGEST_SOCKET = ".s.PGSQL.5432"

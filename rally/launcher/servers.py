@@ -18,9 +18,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from rally.launcher import places, postgres, processes, valkey
+from rally.launcher.places import PROJECT
 from rally.launcher.terminal import CannotStart, last_lines, say
 
-PROJECT = Path(__file__).resolve().parents[2]
 DURABLE_MODES = {"development"}
 
 

@@ -1,5 +1,6 @@
 """What the launcher says on the terminal, and the one way it gives up."""
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -35,3 +36,12 @@ def last_lines(log: Path, count: int = 15) -> str:
     except OSError:
         lines = []
     return "\n".join(f"    {line}" for line in lines) or "    (its log is empty)"
+
+
+def fresh_log(logs: Path, name: str) -> Path:
+    """The log of this start; the one before is kept beside it."""
+    log = logs / f"{name}.log"
+    with contextlib.suppress(FileNotFoundError):
+        log.replace(logs / f"{name}.log.1")
+    log.touch()
+    return log

@@ -5,9 +5,8 @@ import sys
 from pathlib import Path
 
 from rally.launcher import servers
+from rally.launcher.places import PROJECT
 from rally.launcher.terminal import CannotStart
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 def run(argv: list[str]) -> int:

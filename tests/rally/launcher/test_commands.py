@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rally.launcher import demo, main, processes, testing, thresholds, venv
+from rally.launcher import children, demo, main, preparing, processes, testing, thresholds, venv
 from rally.launcher.terminal import CannotStart
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -211,25 +211,25 @@ class TestPort:
 
 def test_a_first_start_that_broke_off_is_known(tmp_path: Path) -> None:
     path = tmp_path / "demo.json"
-    assert not demo._Done(path).broke_off()
+    assert not preparing.Done(path).broke_off()
 
-    demo._Done(path).note("tables", "1")
-    assert demo._Done(path).broke_off()
+    preparing.Done(path).note("tables", "1")
+    assert preparing.Done(path).broke_off()
 
-    demo._Done(path).note("market", "1")
-    demo._Done(path).note("tables", "2")  # new tables under a market that stands
-    assert not demo._Done(path).broke_off()
+    preparing.Done(path).note("market", "1")
+    preparing.Done(path).note("tables", "2")  # new tables under a market that stands
+    assert not preparing.Done(path).broke_off()
 
 
 class TestChild:
     @pytest.fixture
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         now = [1000.0]
-        monkeypatch.setattr(demo.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(children.time, "monotonic", lambda: now[0])
         return now
 
-    def child(self, logs: Path, program: str) -> demo.Child:
-        return demo.Child("web", [sys.executable, "-c", program], logs=logs, env={}, patience=1)
+    def child(self, logs: Path, program: str) -> children.Child:
+        return children.Child("web", [sys.executable, "-c", program], logs=logs, env={}, patience=1)
 
     def test_it_starts_again_with_growing_pauses_and_then_gives_up(
         self, tmp_path: Path, clock: list[float], capfd: pytest.CaptureFixture[str]
