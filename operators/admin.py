@@ -20,25 +20,10 @@ from rally import clock
 from rally.errors import Refusal
 from rally.models import User
 from rally.money import Money
+from rally.screens import ReadOnly
 
 
-class LookOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    """A screen to look at: rows are added, changed and deleted by actions elsewhere."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never here."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never here."""
-        return False
-
-
-class OperatorForm(forms.ModelForm):  # type: ignore[type-arg]
+class OperatorForm(forms.ModelForm):
     """What staff decide about a company, with the reason."""
 
     penalty = forms.DecimalField(
@@ -65,7 +50,7 @@ class OperatorForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Operator)
-class OperatorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class OperatorAdmin(admin.ModelAdmin):
     """Companies: suspend or activate, with a reason."""
 
     form = OperatorForm
@@ -103,7 +88,7 @@ class OperatorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             messages.error(request, refusal.message)
 
 
-class PaperAdminForm(forms.ModelForm):  # type: ignore[type-arg]
+class PaperAdminForm(forms.ModelForm):
     """Whether a paper counts."""
 
     class Meta:
@@ -119,7 +104,7 @@ class PaperAdminForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Paper)
-class PaperAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class PaperAdmin(admin.ModelAdmin):
     """Papers: refuse one that does not count, with a reason, or accept it again."""
 
     form = PaperAdminForm
@@ -160,7 +145,7 @@ class PaperAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Member)
-class MemberAdmin(LookOnly):
+class MemberAdmin(ReadOnly, admin.ModelAdmin):
     """Who works where."""
 
     list_display = ["user", "operator", "role", "active"]
@@ -170,7 +155,7 @@ class MemberAdmin(LookOnly):
 
 
 @admin.register(Vehicle)
-class VehicleAdmin(LookOnly):
+class VehicleAdmin(ReadOnly, admin.ModelAdmin):
     """Buses."""
 
     list_display = ["name", "plate", "operator", "vehicle_class", "seats", "active"]
@@ -196,7 +181,7 @@ class Overdue(admin.SimpleListFilter):
 
 
 @admin.register(Run)
-class RunAdmin(LookOnly):
+class RunAdmin(ReadOnly, admin.ModelAdmin):
     """Runs."""
 
     list_display = ["code", "trip", "operator", "vehicle", "person", "state", "period"]
@@ -261,7 +246,7 @@ def _tell(request: HttpRequest, work: Callable[[], object]) -> None:
         messages.success(request, _("Done: %(what)s.") % {"what": done})
 
 
-class AgreementForm(forms.ModelForm):  # type: ignore[type-arg]
+class AgreementForm(forms.ModelForm):
     """How a company is paid from a day on."""
 
     class Meta:
@@ -278,7 +263,7 @@ class AgreementForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Agreement)
-class AgreementAdmin(LookOnly):
+class AgreementAdmin(ReadOnly, admin.ModelAdmin):
     """How companies are paid. New ones are added; runs keep the terms they were committed on."""
 
     form = AgreementForm
@@ -306,7 +291,7 @@ class AgreementAdmin(LookOnly):
         obj.pk = made.pk
 
 
-class HoldBackForm(forms.ModelForm):  # type: ignore[type-arg]
+class HoldBackForm(forms.ModelForm):
     """What waits and why; later, what is kept of it."""
 
     amount = forms.DecimalField(
@@ -330,7 +315,7 @@ class HoldBackForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(HoldBack)
-class HoldBackAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class HoldBackAdmin(admin.ModelAdmin):
     """Pay that waits: add one to hold it back, save one that is open to lift it."""
 
     form = HoldBackForm
@@ -378,7 +363,7 @@ class HoldBackAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Boarding)
-class BoardingAdmin(LookOnly):
+class BoardingAdmin(ReadOnly, admin.ModelAdmin):
     """Check-ins, kept as evidence."""
 
     list_display = ["run", "leg", "at", "received_at", "by", "device", "undone_at"]

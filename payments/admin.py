@@ -28,25 +28,10 @@ from payments.models import (
 )
 from rally import clock
 from rally.models import User
+from rally.screens import ReadOnly
 
 
-class ReadOnly:
-    """Looking is all one can do."""
-
-    def has_add_permission(self, *_args: Any) -> bool:
-        """Nobody adds by hand."""
-        return False
-
-    def has_change_permission(self, *_args: Any) -> bool:
-        """Nobody changes by hand."""
-        return False
-
-    def has_delete_permission(self, *_args: Any) -> bool:
-        """Nobody deletes by hand."""
-        return False
-
-
-class AttemptsInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+class AttemptsInline(ReadOnly, admin.TabularInline):
     """The attempts of a payment."""
 
     model = Attempt
@@ -64,7 +49,7 @@ class AttemptsInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     readonly_fields = fields
 
 
-class CheckoutsInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+class CheckoutsInline(ReadOnly, admin.TabularInline):
     """The pages of a payment."""
 
     model = Checkout
@@ -73,7 +58,7 @@ class CheckoutsInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     readonly_fields = fields
 
 
-class ContributionsInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+class ContributionsInline(ReadOnly, admin.TabularInline):
     """What credit and a promotion pay of a payment."""
 
     model = Contribution
@@ -83,7 +68,7 @@ class ContributionsInline(ReadOnly, admin.TabularInline):  # type: ignore[type-a
 
 
 @admin.register(Wallet)
-class WalletAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class WalletAdmin(ReadOnly, admin.ModelAdmin):
     """What riders have to their credit."""
 
     list_display = ("user", "balance", "currency")
@@ -93,7 +78,7 @@ class WalletAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class PaymentAdmin(ReadOnly, admin.ModelAdmin):
     """Payments and where they stand."""
 
     list_display = ("reference", "state", "amount", "captured", "refunded_minor", "provider", "changed_at")
@@ -104,7 +89,7 @@ class PaymentAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Operation)
-class OperationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class OperationAdmin(ReadOnly, admin.ModelAdmin):
     """The journal. Stuck operations can be run again."""
 
     list_display = ("kind", "state", "payment", "tries", "generation", "due_at", "error", "result")
@@ -121,7 +106,7 @@ class OperationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Refund)
-class RefundAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class RefundAdmin(ReadOnly, admin.ModelAdmin):
     """Refunds. What failed is still owed and can be sent again."""
 
     list_display = ("id", "state", "amount_minor", "reason", "refund", "created_at")
@@ -139,7 +124,7 @@ class RefundAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Transfer)
-class TransferAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class TransferAdmin(ReadOnly, admin.ModelAdmin):
     """Transfers to payees. What was refused can be sent again."""
 
     list_display = ("id", "state", "payee", "amount_minor", "reversed_minor", "due_at", "transfer")
@@ -158,7 +143,7 @@ class TransferAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Payee)
-class PayeeAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class PayeeAdmin(ReadOnly, admin.ModelAdmin):
     """Who is paid out."""
 
     list_display = ("name", "account", "can_be_paid", "provider")
@@ -166,7 +151,7 @@ class PayeeAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(InboxEvent)
-class InboxAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class InboxAdmin(ReadOnly, admin.ModelAdmin):
     """What the provider told us."""
 
     list_display = ("id", "type", "state", "source", "tries", "received_at", "error")
@@ -176,7 +161,7 @@ class InboxAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(LedgerTransfer)
-class LedgerAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class LedgerAdmin(ReadOnly, admin.ModelAdmin):
     """The ledger."""
 
     list_display = ("occurred_at", "debit", "credit", "amount_minor", "currency", "event_key", "payment")
@@ -196,7 +181,7 @@ def _each(request: HttpRequest, chosen: QuerySet[Any], act: Callable[[Any, User]
 
 
 @admin.register(TaxRate)
-class TaxRateAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class TaxRateAdmin(admin.ModelAdmin):
     """Taxes in fares, by where a trip starts. A rate that ends gets a last day and is never deleted."""
 
     list_display = ("jurisdiction", "name", "basis_points", "applies_from", "applies_until")

@@ -15,10 +15,11 @@ from django.utils.translation import gettext_lazy as _
 from rally import clock, outbox, rules
 from rally.errors import BadInput
 from rally.models import Notice, RuleValue, StateChange, User
+from rally.screens import ReadOnly
 
 
 @admin.register(User)
-class People(UserAdmin):  # type: ignore[type-arg]
+class People(UserAdmin):
     """Accounts: found by address or name; passwords are set by their owners."""
 
     list_display = ("email", "name", "is_staff", "is_active", "date_joined")
@@ -34,24 +35,8 @@ class People(UserAdmin):  # type: ignore[type-arg]
     add_fieldsets = ((None, {"fields": ("email", "name", "password1", "password2")}),)
 
 
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows to look at. Changes go through actions."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never by hand."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never by hand."""
-        return False
-
-
 @admin.register(Notice)
-class Notices(ReadOnly):
+class Notices(ReadOnly, admin.ModelAdmin):
     """The outbox; what failed or is doubtful can be sent again by a person."""
 
     list_display = ("kind", "subject", "recipient", "state", "due_at", "sent_at", "tries", "error")
@@ -68,7 +53,7 @@ class Notices(ReadOnly):
 
 
 @admin.register(StateChange)
-class Journal(ReadOnly):
+class Journal(ReadOnly, admin.ModelAdmin):
     """Every move of everything."""
 
     list_display = ("at", "noun", "old", "new", "by", "why")
@@ -77,7 +62,7 @@ class Journal(ReadOnly):
     search_fields = ("subject",)
 
 
-class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
+class RuleForm(forms.ModelForm):
     """A rule by its name; the value is a whole number."""
 
     name = forms.ChoiceField(
@@ -91,7 +76,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(RuleValue)
-class RuleValues(admin.ModelAdmin):  # type: ignore[type-arg]
+class RuleValues(admin.ModelAdmin):
     """Numbers that differ from their defaults. Deleting one returns to the default."""
 
     form = RuleForm

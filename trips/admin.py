@@ -12,29 +12,14 @@ from django.utils.translation import gettext_lazy as _
 from rally import clock
 from rally.errors import Refusal
 from rally.models import User
+from rally.screens import ReadOnly
 from trips.actions import events, trips
 from trips.models import Event, Friend, Partner, Place, Promotion, PromotionUse, Stop, Trip, Venue
 from trips.queries import moving
 
 
-class LookOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows to look at. Changes go through actions."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never by hand."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never by hand."""
-        return False
-
-
 @admin.register(Partner)
-class Partners(admin.ModelAdmin):  # type: ignore[type-arg]
+class Partners(admin.ModelAdmin):
     """Leagues, teams and venues that send us events, and who of them may sign in."""
 
     list_display = ("name", "slug", "website")
@@ -44,7 +29,7 @@ class Partners(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Venue)
-class Venues(admin.ModelAdmin):  # type: ignore[type-arg]
+class Venues(admin.ModelAdmin):
     """Where events are and coaches stop."""
 
     list_display = ("name", "city", "state", "time_zone", "capacity", "coach_stop")
@@ -53,7 +38,7 @@ class Venues(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Event)
-class Events(admin.ModelAdmin):  # type: ignore[type-arg]
+class Events(admin.ModelAdmin):
     """Events; those of a feed are corrected by the feed, the others here."""
 
     list_display = ("name", "starts_at", "venue", "state", "partner", "source", "code")
@@ -70,7 +55,7 @@ class Events(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Place)
-class Places(LookOnly):
+class Places(ReadOnly, admin.ModelAdmin):
     """The gazetteer; `load_places` changes it."""
 
     list_display = ("name", "state", "population", "time_zone", "slug")
@@ -78,7 +63,7 @@ class Places(LookOnly):
     search_fields = ("name", "slug")
 
 
-class Stops(admin.TabularInline):  # type: ignore[type-arg]
+class Stops(admin.TabularInline):
     """The stops of a trip, in order."""
 
     model = Stop
@@ -109,7 +94,7 @@ class EventMoved(admin.SimpleListFilter):
 
 
 @admin.register(Trip)
-class Trips(LookOnly):
+class Trips(ReadOnly, admin.ModelAdmin):
     """Trips in every state."""
 
     list_display = (
@@ -158,25 +143,18 @@ def _call_off(request: HttpRequest, chosen: QuerySet[Trip], *, sorry: bool) -> N
             messages.success(request, _("%(trip)s is called off; everybody is told.") % {"trip": trip})
 
 
-class Uses(admin.TabularInline):  # type: ignore[type-arg]
+class Uses(ReadOnly, admin.TabularInline):
     """Who used a code for which pledge, latest first."""
 
     model = PromotionUse
     extra = 0
-    can_delete = False
     ordering = ("-used_at",)
     fields = ("pledge", "rider", "saved_minor", "used_at", "given_back_at")
     readonly_fields = fields
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never by hand."""
-        return False
-
-    has_add_permission = has_change_permission
-
 
 @admin.register(Promotion)
-class Promotions(admin.ModelAdmin):  # type: ignore[type-arg]
+class Promotions(admin.ModelAdmin):
     """Promotion codes, how often each was used and may be. One that was used is ended, not deleted."""
 
     list_display = (
@@ -213,7 +191,7 @@ class Promotions(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Friend)
-class Friends(LookOnly):
+class Friends(ReadOnly, admin.ModelAdmin):
     """Who was brought by whom, and what came of it."""
 
     list_display = ("friend", "inviter", "outcome", "came_at", "ridden_at")
