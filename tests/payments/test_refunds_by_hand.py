@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from payments import queries
 from payments.actions import operations, payments, sightings
-from payments.models import Checkout, Refund
+from payments.models import Checkout, Operation, Refund
 from payments.sandbox.core import Sandbox
+from payments.sandbox.faults import Fault
 from rally.models import User
 from tests.factories.payments import REFUND_FAILS, at_page, payment, usd
 from tests.payments.conftest import Time, work
@@ -41,3 +44,25 @@ def test_promises_kept_by_a_refund_by_hand_that_comes_back_are_owed_again(
         operations.run(each, now=time())
     sent.refresh_from_db()
     assert (sent.state, queries.balance("rider:refund_due")) == ("succeeded", 3200)
+
+
+@pytest.mark.parametrize("promised", [1000, 4200])
+@pytest.mark.parametrize("heard", ["before it is asked again", "after it was asked again"])
+def test_nobody_goes_on_asking_for_what_a_refund_by_hand_has_given_back(
+    sandbox: Sandbox, ana: User, time: Time, promised: int, heard: str
+) -> None:
+    paid = at_page(payment(ana, now=time()), Checkout.Mode.CHARGE, now=time())
+    sandbox.faults.script("POST", "/v1/refunds", Fault.DROP_BEFORE)
+    payments.refund(payment_id=paid.id, amount=usd(promised), reason="left", now=time(), by=None)
+    seen = sandbox.refund_in_dashboard(paid.attempts.get().charge)["id"]
+    asked = Operation.objects.get(kind=Operation.Kind.REFUND)
+    if heard == "before it is asked again":
+        sightings.look("refund", seen, now=time())
+    time.move(minutes=5)
+    assert operations.run(asked.id, now=time()) == "failed"
+    work(time)
+
+    paid.refresh_from_db()
+    assert (paid.state, paid.refunded_minor) == ("refunded", 4200)
+    assert set(Refund.objects.values_list("state", flat=True)) == {"succeeded"}
+    assert not queries.still_owed().exists()
