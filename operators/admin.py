@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -196,8 +197,12 @@ class RunAdmin(ReadOnly, admin.ModelAdmin):
         for run in chosen:
             _tell(
                 request,
-                lambda run=run: failing.give_up(  # type: ignore[misc]
-                    run_id=run.id, why="told by our staff", now=clock.now(), by=_staff(request)
+                partial(
+                    failing.give_up,
+                    run_id=run.id,
+                    why="told by our staff",
+                    now=clock.now(),
+                    by=_staff(request),
                 ),
             )
 
@@ -226,8 +231,13 @@ def _leg_failed(request: HttpRequest, chosen: QuerySet[Run], leg: str, percent: 
     for run in chosen:
         _tell(
             request,
-            lambda run=run: failing.leg_failed(  # type: ignore[misc]
-                run_id=run.id, leg=leg, percent=percent, now=clock.now(), by=_staff(request)
+            partial(
+                failing.leg_failed,
+                run_id=run.id,
+                leg=leg,
+                percent=percent,
+                now=clock.now(),
+                by=_staff(request),
             ),
         )
 

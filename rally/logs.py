@@ -35,8 +35,8 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": _clean(record.getMessage()),
         }
-        if getattr(record, "request_id", ""):
-            line["request"] = record.request_id  # type: ignore[attr-defined]
+        if request := getattr(record, "request_id", ""):
+            line["request"] = request
         if record.exc_info:
             line["fault"] = _clean(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)

@@ -13,6 +13,8 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle
 
+from rally import caches
+
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -31,8 +33,7 @@ class Rate(BaseThrottle):
         window = int(now // seconds)
         self.opens_in = (window + 1) * seconds - now
         # Kept for two windows, so that a count cannot vanish while its own window is open.
-        count = cache.count(f"rate:{self.asker(request)}:{window}", seconds=2 * seconds)  # type: ignore[attr-defined]
-        return bool(count <= most)
+        return caches.count(f"rate:{self.asker(request)}:{window}", seconds=2 * seconds) <= most
 
     def wait(self) -> float:
         """Seconds until the next window, for `Retry-After`."""
@@ -80,7 +81,7 @@ class Guesses:
 
     def wrong(self) -> None:
         """One more."""
-        cache.count(self._key, seconds=self.minutes * 60)  # type: ignore[attr-defined]
+        caches.count(self._key, seconds=self.minutes * 60)
 
     @property
     def _key(self) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from celery import shared_task
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from payments.actions import checkouts
 from rally import clock, rules
@@ -70,7 +71,7 @@ def expire_drafts() -> None:
         .values_list("id", "payment_id")[:BATCH]
     )
     for pledge_id, payment_id in over:
-        _each([pledge_id], lambda which, paid=payment_id: _expire(which, paid, now))  # type: ignore[misc]
+        _each([pledge_id], partial(_expire, payment_id=payment_id, now=now))
 
 
 @shared_task(name="trips.close_fares")
@@ -132,7 +133,7 @@ def _give_up_on_cards(now: datetime) -> None:
         .values_list("id", "payment_id")[:BATCH]
     )
     for pledge_id, payment_id in overdue:
-        _each([pledge_id], lambda which, paid=payment_id: _drop(which, paid, now))  # type: ignore[misc]
+        _each([pledge_id], partial(_drop, payment_id=payment_id, now=now))
 
 
 def _drop(pledge_id: Any, payment_id: Any, now: datetime) -> None:
@@ -167,8 +168,8 @@ def _see_to_free_seats(now: datetime) -> None:
     _each(resale.unpaid(now, BATCH), lambda seat_id: resale.pay_back(seat_id=seat_id, now=now))
 
 
-def _ids(found: Any) -> Iterable[Any]:
-    return found.order_by("departs_at").values_list("id", flat=True)[:BATCH]  # type: ignore[no-any-return]
+def _ids(found: QuerySet[Trip]) -> Iterable[Any]:
+    return found.order_by("departs_at").values_list("id", flat=True)[:BATCH]
 
 
 def _each(ids: Iterable[Any], work: Callable[[Any], object]) -> None:

@@ -38,8 +38,7 @@ def member(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     @login_required
     @wraps(view)
     def partner_view(request: HttpRequest, slug: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        asking = request.user
-        assert isinstance(asking, User)  # noqa: S101 - login_required has seen to it
+        asking = User.asking(request)
         found = Partner.objects.filter(slug=slug, members=asking).select_related("payee").first()
         if found is None:
             raise Http404
@@ -53,8 +52,7 @@ def member(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """To the first partner of the person, by name. 404 for people who are members of none."""
-    asking = request.user
-    assert isinstance(asking, User)  # noqa: S101 - login_required has seen to it
+    asking = User.asking(request)
     own = look.partners_of(asking)
     if not own:
         raise Http404
@@ -66,8 +64,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def partner(request: HttpRequest, found: Partner) -> HttpResponse:
     """Trips to the partner's events, seats, what they brought, and the months there are statements of."""
     paged = Paginator(look.trips_of(found), _PAGE).get_page(request.GET.get("page"))
-    asking = request.user
-    assert isinstance(asking, User)  # noqa: S101 - `member` has seen to it
+    asking = User.asking(request)
     context = {
         "partner": found,
         "others": [other for other in look.partners_of(asking) if other.id != found.id],
@@ -154,8 +151,7 @@ def onboarded(request: HttpRequest, found: Partner) -> HttpResponse:
 
 
 def _to_the_provider(request: HttpRequest, found: Partner) -> HttpResponse:
-    asking = request.user
-    assert isinstance(asking, User)  # noqa: S101 - `member` has seen to it
+    asking = User.asking(request)
     payee = partners.payee_of(partner_id=found.id, now=clock.now(), by=asking)
     try:
         address = payees.onboard(
