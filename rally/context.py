@@ -11,11 +11,14 @@ from django.utils.functional import SimpleLazyObject
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    """`demo` (None outside the demo), `sandbox`, and `areas`: the roles of the person, one query, only if asked for."""
+    """`demo` (None outside the demo), `sandbox`, `source_url`, `site_url` (our own address, without a slash at its end), and
+    `areas`: the roles of the person, one query, only if asked for.
+    """
     return {
         "demo": SimpleLazyObject(lambda: _demo(request)) if settings.DEMO else None,
         "sandbox": settings.SANDBOX,
         "source_url": settings.SOURCE_URL,
+        "site_url": settings.SITE_URL,
         "areas": SimpleLazyObject(lambda: _areas(request)),
     }
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.conf import settings
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -141,6 +142,8 @@ def test_an_event_has_one_address(client: Client) -> None:
     answer = client.get(f"/events/other-name-{game.code.lower()}/")
     assert (answer.status_code, answer["Location"]) == (301, game.get_absolute_url())
     assert client.get("/events/x-ZZZZZZ/").status_code == 404
+    canonical = f'<link rel="canonical" href="{settings.SITE_URL}{game.get_absolute_url()}">'
+    assert canonical in text(client, game.get_absolute_url())
 
 
 @pytest.mark.parametrize(
@@ -167,6 +170,7 @@ def test_a_town_has_its_page(client: Client) -> None:
     assert trip.code in page
     assert game.name in page
     assert "/from/west-allis-wi/" in page
+    assert f'<link rel="canonical" href="{settings.SITE_URL}/from/{town.slug}/">' in page
     assert client.get("/from/atlantis/").status_code == 404
     far = place("Honolulu", latitude=21.3, longitude=-157.86)
     assert "Nothing within reach" in text(client, f"/from/{far.slug}/")
