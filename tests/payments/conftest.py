@@ -13,14 +13,16 @@ from typing import Any
 import pytest
 import time_machine
 
-from payments.actions import audits, inbox, operations, sweeps
-from payments.models import Operation
+from payments.actions import audits, inbox, operations, reconciling, sweeps
+from payments.models import Checkout, Operation, Payment, Reconciliation
 from payments.sandbox import runtime
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Faults
 from payments.sandbox.http import serving
 from payments.states import OperationState
 from rally import clock
+from rally.models import User
+from tests.factories.payments import VISA, at_page, payment
 from tests.payments.witness import Witness
 
 
@@ -74,6 +76,28 @@ def sandbox(time: Time, transactional_db: None) -> Iterator[Sandbox]:
     heal(found, time)
     assert audits.check(now=time()) == {}
     assert sorted(witness.found) == []
+
+
+def saved(payer: User, time: Time, number: str = VISA) -> Payment:
+    """A payment whose payer gave a card."""
+    return at_page(payment(payer, now=time()), Checkout.Mode.SAVE, now=time(), number=number)
+
+
+def held(payer: User, time: Time, number: str = VISA, *, amount: int = 4200) -> Payment:
+    """A payment that a bank holds."""
+    return at_page(payment(payer, now=time(), amount=amount), Checkout.Mode.HOLD, now=time(), number=number)
+
+
+def taken(payer: User, time: Time, number: str = VISA, *, amount: int = 4200) -> Payment:
+    """A payment that was charged at once."""
+    return at_page(payment(payer, now=time(), amount=amount), Checkout.Mode.CHARGE, now=time(), number=number)
+
+
+def compare(time: Time, *, full: bool = False) -> Reconciliation:
+    """Our books with the provider's, once."""
+    row = reconciling.reconcile(full=full, now=time())
+    assert row is not None
+    return row
 
 
 def run_all(time: Time) -> None:

@@ -14,7 +14,6 @@ from pytest_django import DjangoAssertNumQueries
 from payments import signals
 from payments.actions import disputes, payments, reconciling, requests
 from payments.models import (
-    Checkout,
     Contribution,
     Dispute,
     InboxEvent,
@@ -31,16 +30,12 @@ from payments.sandbox.faults import Fault
 from payments.states import InboxState, OperationState, RefundState, RequestState, TransferState
 from rally import audit
 from rally.models import StaffAction, User
-from tests.factories.payments import REFUND_FAILS, at_page, payee, payment, usd
+from tests.factories.payments import REFUND_FAILS, payee, usd
 from tests.factories.people import person
-from tests.payments.conftest import Time, work
+from tests.payments.conftest import Time, taken, work
 from tests.seeing import signed_in
 
 PAGES = ("home", "audit", "money", "payments", "disputes", "requests", "ask")
-
-
-def taken(ana: User, time: Time, number: str = "4242424242424242") -> Payment:
-    return at_page(payment(ana, now=time()), Checkout.Mode.CHARGE, now=time(), number=number)
 
 
 def complained(sandbox: Sandbox, paid: Payment, time: Time) -> Dispute:

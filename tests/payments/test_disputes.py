@@ -4,34 +4,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from threading import Barrier, Thread
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
 
 from payments import gateway, queries, signals
 from payments.actions import disputes, earnings, payments, sightings
 from payments.errors import DisputeClosed, DisputeOpen, NobodyToBlame, NoEvidence
-from payments.models import Account, Checkout, Dispute, Operation, Payment, Transfer
+from payments.models import Account, Dispute, Operation, Payment, Transfer
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Fault
 from payments.states import DisputeState, OperationState
 from rally.errors import BadInput, NotAllowed
 from rally.models import StaffAction, StateChange, User
-from tests.factories.payments import at_page, payee, payment, usd
-from tests.payments.conftest import Time, run_all, work
+from tests.factories.payments import payee, usd
+from tests.payments.conftest import Time, run_all, taken, work
+from tests.racing import at_once, together
 
 PROOF = {
     "customer_name": "Ana",
     "access_activity_log": "boarded at 06:12",
     "service_date": "December 13, 2026",
 }
-
-
-def taken(ana: User, time: Time, amount: int = 4200) -> Payment:
-    return at_page(payment(ana, now=time(), amount=amount), Checkout.Mode.CHARGE, now=time())
 
 
 def complained(sandbox: Sandbox, paid: Payment, time: Time) -> Dispute:
@@ -108,18 +103,7 @@ def test_an_old_sighting_does_not_open_it_again(sandbox: Sandbox, ana: User, tim
 def test_two_who_see_it_first_make_one_row(sandbox: Sandbox, ana: User, time: Time) -> None:
     paid = taken(ana, time)
     found = gateway.dispute(sandbox.open_dispute(paid.attempts.get().charge)["id"])
-    together = Barrier(2)
-
-    def see() -> None:
-        together.wait()
-        sightings.dispute(found, now=time())
-        connection.close()
-
-    threads = [Thread(target=see) for _ in range(2)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    together(*[lambda: sightings.dispute(found, now=time())] * 2)
     assert Dispute.objects.count() == 1
     assert queries.balance(Account.DISPUTE_OPEN) == -4200
     sandbox.decide_dispute(found.id, won=False)
@@ -325,25 +309,11 @@ def test_staff_who_send_and_accept_at_once_do_one_of_it(
     sandbox: Sandbox, ana: User, sam: User, time: Time
 ) -> None:
     row = with_evidence(complained(sandbox, taken(ana, time), time), time)
-    together, refused = Barrier(2), []
-
-    def act(deed: Any, **more: Any) -> None:
-        together.wait()
-        try:
-            deed(dispute_id=row.id, now=time(), by=sam, **more)
-        except DisputeClosed:
-            refused.append(1)
-        finally:
-            connection.close()
-
-    threads = [
-        Thread(target=act, args=(disputes.submit,)),
-        Thread(target=act, args=(disputes.accept,), kwargs={"why": "x"}),
-    ]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    answers = at_once(
+        lambda: disputes.submit(dispute_id=row.id, now=time(), by=sam),
+        lambda: disputes.accept(dispute_id=row.id, why="x", now=time(), by=sam),
+    )
+    refused = [answer for answer in answers if isinstance(answer, DisputeClosed)]
     asked = Operation.objects.filter(kind__in=["evidence", "accept"])
     assert (asked.count(), len(refused), StaffAction.objects.count()) == (1, 1, 1)
     if asked.get().kind == Operation.Kind.EVIDENCE:

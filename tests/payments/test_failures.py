@@ -19,9 +19,9 @@ from payments.states import PaymentState
 from rally import rules
 from rally.models import User
 from tests.factories import pledges as make
-from tests.factories.payments import at_page, payment, usd
+from tests.factories.payments import usd
 from tests.factories.trips import proposed
-from tests.payments.conftest import Time, heal, work
+from tests.payments.conftest import Time, heal, saved, work
 from trips import tasks
 from trips.actions import backing, settlement
 from trips.models import Pledge, Trip
@@ -32,11 +32,6 @@ SAVE = Checkout.Mode.SAVE
 
 class Crash(BaseException):
     """The process died."""
-
-
-def saved(payer: User, time: Time) -> Payment:
-    """A payment whose payer gave a card."""
-    return at_page(payment(payer, now=time()), SAVE, now=time())
 
 
 def authorize(paid: Payment, time: Time) -> None:

@@ -19,7 +19,7 @@ from payments.states import AttemptState, OperationState, PaymentState
 from rally.errors import NotAllowed
 from rally.models import User
 from tests.factories.payments import SAVES_THEN_DECLINES, at_page, payment, usd
-from tests.payments.conftest import Time, heal, work
+from tests.payments.conftest import Time, heal, saved, work
 
 SAVE, HOLD, CHARGE = Checkout.Mode.SAVE, Checkout.Mode.HOLD, Checkout.Mode.CHARGE
 ADDRESSES = {
@@ -29,10 +29,6 @@ ADDRESSES = {
     "capture": r"/capture$",
     "refund": r"/v1/refunds$",
 }
-
-
-def saved(ana: User, time: Time) -> Payment:
-    return at_page(payment(ana, now=time()), SAVE, now=time())
 
 
 def journey(ana: User, time: Time, rest: Callable[[], None]) -> Payment:

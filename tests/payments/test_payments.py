@@ -29,7 +29,7 @@ from tests.factories.payments import (
     type_card,
     usd,
 )
-from tests.payments.conftest import Time, heal, work
+from tests.payments.conftest import Time, heal, held, work
 
 SAVE, HOLD, CHARGE = Checkout.Mode.SAVE, Checkout.Mode.HOLD, Checkout.Mode.CHARGE
 
@@ -50,10 +50,6 @@ def released(paid: Payment, time: Time, *, keep_card: bool = False) -> Payment:
     payments.release(payment_id=paid.id, keep_card=keep_card, now=time(), why="test")
     paid.refresh_from_db()
     return paid
-
-
-def held(ana: User, time: Time, number: str = "4242424242424242", amount: int = 4200) -> Payment:
-    return at_page(payment(ana, now=time(), amount=amount), HOLD, now=time(), number=number)
 
 
 def bought(ana: User, time: Time, number: str = "4242424242424242") -> Payment:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from payments import queries, tasks
 from payments.actions import by_hand, requests
 from payments.errors import DisputeOpen, RequestDecided, SecondPersonNeeded, TooMuchByHand
-from payments.models import Account, Checkout, LedgerTransfer, MoneyRequest, Payee, Payment, Refund, Transfer
+from payments.models import Account, LedgerTransfer, MoneyRequest, Payee, Refund, Transfer
 from payments.sandbox.core import Sandbox
 from payments.states import RequestState, TransferState
 from rally import rules
@@ -19,18 +18,15 @@ from rally.errors import BadInput, NotAllowed
 from rally.ids import uuid7
 from rally.models import StaffAction, StateChange, User
 from rally.money import Money
-from tests.factories.payments import at_page, payee, payment, usd
+from tests.factories.payments import payee, usd
 from tests.factories.people import person
-from tests.payments.conftest import Time, work
+from tests.payments.conftest import Time, taken, work
+from tests.racing import at_once
 
 
 @pytest.fixture
 def tess(db: None) -> User:
     return person("tess", is_staff=True)
-
-
-def taken(ana: User, time: Time) -> Payment:
-    return at_page(payment(ana, now=time()), Checkout.Mode.CHARGE, now=time())
 
 
 def asked(what: str, subject: Any, time: Time, by: User, amount: int = 1000) -> MoneyRequest:
@@ -144,24 +140,10 @@ def test_two_who_agree_at_once_do_it_once(
 ) -> None:
     third = person("uma", is_staff=True)
     row = asked("credit", ana.id, time, sam)
-    together, outcomes = Barrier(2), []
-
-    def agree(by: User) -> None:
-        together.wait()
-        try:
-            requests.agree(request_id=row.id, now=time(), by=by)
-            outcomes.append("done")
-        except RequestDecided:
-            outcomes.append("late")
-        finally:
-            connection.close()
-
-    threads = [Thread(target=agree, args=(each,)) for each in (tess, third)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert sorted(outcomes) == ["done", "late"]
+    answers = at_once(
+        *[lambda by=each: requests.agree(request_id=row.id, now=time(), by=by) for each in (tess, third)]
+    )
+    assert sorted(type(answer).__name__ for answer in answers) == ["MoneyRequest", "RequestDecided"]
     assert queries.credit_of(ana) == usd(1000)
     assert StaffAction.objects.filter(what="request.agree").count() == 1
 
@@ -170,27 +152,13 @@ def test_one_who_agrees_while_it_is_taken_back(
     sandbox: Sandbox, ana: User, sam: User, tess: User, time: Time
 ) -> None:
     row = asked("credit", ana.id, time, sam)
-    together, outcomes = Barrier(2), []
-
-    def act(deed: Any, by: User) -> None:
-        together.wait()
-        try:
-            outcomes.append(deed(request_id=row.id, now=time(), by=by).state)
-        except RequestDecided:
-            outcomes.append("late")
-        finally:
-            connection.close()
-
-    threads = [
-        Thread(target=act, args=(requests.agree, tess)),
-        Thread(target=act, args=(lambda **more: requests.refuse(why="", **more), sam)),
-    ]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    answers = at_once(
+        lambda: requests.agree(request_id=row.id, now=time(), by=tess),
+        lambda: requests.refuse(request_id=row.id, why="", now=time(), by=sam),
+    )
     row.refresh_from_db()
-    assert sorted(outcomes) == sorted([row.state, "late"])
+    [late] = [answer for answer in answers if isinstance(answer, RequestDecided)]
+    assert [answer.state for answer in answers if answer is not late] == [row.state]
     assert queries.credit_of(ana) == usd(1000 if row.state == RequestState.DONE else 0)
 
 

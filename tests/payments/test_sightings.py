@@ -49,13 +49,9 @@ from tests.factories.payments import (
     type_card,
     usd,
 )
-from tests.payments.conftest import Time, heal, run_all, work
+from tests.payments.conftest import Time, heal, run_all, saved, work
 
 SAVE, HOLD, CHARGE = Checkout.Mode.SAVE, Checkout.Mode.HOLD, Checkout.Mode.CHARGE
-
-
-def saved(ana: User, time: Time, number: str = "4242424242424242") -> Payment:
-    return at_page(payment(ana, now=time()), SAVE, now=time(), number=number)
 
 
 def authorize(paid: Payment, time: Time) -> Payment:

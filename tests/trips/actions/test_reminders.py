@@ -10,7 +10,8 @@ import pytest
 from rally.models import Notice
 from tests.factories import pledges as make
 from tests.factories.trips import proposed
-from trips.actions import reminders
+from trips import tasks
+from trips.actions import pledges, reminders
 from trips.models import Trip
 from trips.states import TripState, VehicleClass
 
@@ -59,3 +60,33 @@ def test_passes_go_once_to_those_who_have_paid(van: Trip, now: datetime) -> None
         reminders.send_passes(trip_id=van.id, now=now + timedelta(hours=later))
 
     assert told("trips.boarding_pass") == [paid.rider.email]
+
+
+def test_two_weeks_before(at: Any, now: datetime) -> None:
+    trip = proposed(now=now)
+    make.backed(trip, seats=2, now=now)
+    tasks.remind()
+    assert not Notice.objects.filter(kind="trips.still_needed").exists()
+
+    at.move_to(trip.departs_at - timedelta(days=14))
+    tasks.remind()
+    tasks.remind()
+
+    notice = Notice.objects.get(kind="trips.still_needed")
+    assert notice.facts["missing"] == 23
+
+
+def test_boarding_passes_a_day_before(van: Trip, at: Any, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    pledge = make.backed(van, seats=9, now=now)
+    seat = pledge.passengers.first()
+    pledges.hand_over(seat_id=seat.id, email="fred@test.example", name="Fred", by=pledge.rider, now=now)
+
+    at.move_to(van.departs_at - timedelta(hours=24))
+    tasks.remind()
+    tasks.remind()
+    late = make.backed(van, seats=1, now=van.departs_at - timedelta(hours=23))
+
+    sent = Notice.objects.filter(kind="trips.boarding_pass")
+    assert sorted(len(notice.facts["passes"]) for notice in sent) == [1, 1, 8]
+    assert sent.filter(recipient=late.rider).count() == 1

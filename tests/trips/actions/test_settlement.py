@@ -6,23 +6,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
 
-from payments.actions import payments, sightings, sweeps
-from payments.models import Attempt, Operation, Payment, Refund
-from payments.sandbox import runtime
+from payments.actions import sweeps
+from payments.models import Attempt, Operation, Payment
 from payments.states import AttemptState, PaymentState
 from rally.models import Notice, StateChange
 from tests.factories import pledges as make
 from tests.factories.payments import MASTERCARD, POOR, SAVES_THEN_DECLINES, VISA
-from tests.factories.trips import proposed
 from tests.racing import at_once
 from tests.seeing import fresh
 from trips import tasks
-from trips.actions import backing, pledges, settlement, trips
-from trips.errors import BusTooSmall, NotChangeable
-from trips.models import Event, Pledge, Trip
-from trips.permissions import NotTheCaptain
+from trips.actions import backing, pledges, settlement
+from trips.errors import NotChangeable
+from trips.models import Pledge, Trip
 from trips.signals import trip_confirmed, trip_lapsed
 from trips.states import PledgeState, TripState
 
@@ -346,235 +342,6 @@ def test_a_bank_that_says_not_now_at_the_checkout_keeps_the_draft(van: Trip, now
         make.pay(pledge, card=POOR, now=now)
 
     assert fresh(pledge).state == PledgeState.DRAFT
-
-
-# --- leaving, the bus leaving, calling it off
-
-
-def test_leaving_while_the_cards_are_checked(van: Trip, now: datetime) -> None:
-    make.bound(van, seats=14, now=now)
-    good = make.backed(van, seats=5, now=now)
-    make.backed(van, seats=4, card=SAVES_THEN_DECLINES, now=now)
-    assert fresh(good).state == PledgeState.HELD
-
-    pledges.withdraw(pledge_id=good.id, by=good.rider, now=now)
-
-    assert (fresh(good).state, fresh(good.payment).state) == ("withdrawn", PaymentState.RELEASED)
-    assert fresh(van).state == TripState.GATHERING  # five seats are gone, nothing to wait for
-
-
-def test_seats_are_frozen_while_the_cards_are_checked(van: Trip, now: datetime) -> None:
-    make.bound(van, seats=14, now=now)
-    good = make.backed(van, seats=5, now=now)
-    make.backed(van, seats=4, card=SAVES_THEN_DECLINES, now=now)
-    fewer = [pledges.Passenger(seat.name, (), seat.id) for seat in good.passengers.all()][:2]
-
-    with pytest.raises(NotChangeable):
-        pledges.change_seats(pledge_id=good.id, passengers=fewer, by=good.rider, now=now)
-
-
-def test_the_bus_leaves_while_the_cards_are_checked(van: Trip, now: datetime) -> None:
-    make.bound(van, seats=14, now=now)
-    good = make.backed(van, seats=5, now=now)
-    make.backed(van, seats=4, card=SAVES_THEN_DECLINES, now=now)
-
-    trips.unbind_bus(trip_id=van.id, now=now, by=None)
-
-    assert fresh(van).state == TripState.GATHERING
-    assert fresh(good).state == PledgeState.BACKED
-
-
-def test_a_smaller_bus_lowers_the_capacity(van: Trip, now: datetime) -> None:
-    make.draft(van, seats=5, now=now)
-
-    with pytest.raises(BusTooSmall):
-        make.bound(van, seats=8, now=now)
-    make.bound(van, seats=12, now=now)
-    make.bound(van, seats=12, now=now)
-    assert fresh(van).capacity == 12
-    trips.unbind_bus(trip_id=van.id, now=now, by=None)
-    trips.unbind_bus(trip_id=van.id, now=now, by=None)
-    assert (fresh(van).capacity, fresh(van).has_bus) == (14, False)
-
-
-def test_another_bus_on_a_certain_trip_is_told(van: Trip, at: Any, now: datetime) -> None:
-    make.bound(van, seats=14, now=now)
-    mine = make.backed(van, seats=9, now=now)
-    make.draft(van, now=now)  # tells nobody: whoever it is may never come
-    trips.unbind_bus(trip_id=van.id, now=now, by=None)
-
-    trips.bind_bus(trip_id=van.id, seats=14, operator_name="Other Lines", now=now, by=None)
-
-    assert fresh(van).state == TripState.CONFIRMED
-    assert Notice.objects.get(kind="trips.run_changed").recipient == mine.rider
-
-
-def test_the_captain_calls_it_off(van: Trip, now: datetime) -> None:
-    pledge = make.backed(van, seats=2, now=now)
-
-    for _twice in range(2):
-        trips.cancel(trip_id=van.id, now=now, by=van.captain)
-
-    assert fresh(van).state == TripState.CANCELLED
-    assert (fresh(pledge).state, fresh(pledge.payment).state) == ("released", PaymentState.RELEASED)
-    assert Notice.objects.filter(kind="trips.cancelled").count() == 1
-
-
-def test_seats_without_a_payment_are_freed_when_it_is_called_off(van: Trip, now: datetime) -> None:
-    undecided = make.draft(van, seats=2, now=now)
-
-    trips.cancel(trip_id=van.id, now=now, by=van.captain)
-
-    assert (fresh(undecided).state, fresh(van).seats_taken) == ("released", 0)
-    assert not Notice.objects.filter(recipient=undecided.rider).exists()
-
-
-def test_what_was_given_back_by_hand_is_not_given_back_again(van: Trip, now: datetime, sam: Any) -> None:
-    make.bound(van, seats=14, now=now)
-    pledge = make.backed(van, seats=9, now=now)
-    with transaction.atomic():  # the bank has not been asked when the trip is called off
-        payments.refund(payment_id=pledge.payment_id, amount=pledge.amount, reason="by hand", now=now, by=sam)
-        trips.cancel(trip_id=van.id, now=now, by=sam)
-
-    assert Refund.objects.get().amount_minor == pledge.amount.minor
-    assert (fresh(pledge).state, fresh(pledge.payment).refunded_minor) == ("refunded", pledge.amount.minor)
-
-
-def test_who_had_not_paid_when_the_bus_is_back_was_not_on_it(van: Trip, at: Any, now: datetime) -> None:
-    make.bound(van, seats=14, now=now)
-    poor = make.backed(van, seats=2, card=SAVES_THEN_DECLINES, now=now)
-    rode = make.backed(van, seats=9, now=now)
-    late = make.draft(van, now=now)
-    trips.set_off(trip_id=van.id, now=van.departs_at, by=None)
-
-    for _twice in range(2):
-        trips.complete(trip_id=van.id, now=van.returns_at, by=None)
-
-    assert [fresh(one).state for one in (rode, late, poor)] == ["paid", "released", "released"]
-    told = Notice.objects.filter(kind="trips.dropped")
-    assert [notice.recipient for notice in told] == [poor.rider]
-    assert fresh(van).seats_taken == 9
-
-
-def test_nobody_else_calls_it_off(van: Trip, now: datetime, max_: Any) -> None:
-    with pytest.raises(NotTheCaptain):
-        trips.cancel(trip_id=van.id, now=now, by=max_)
-    make.bound(van, seats=14, now=now)
-    make.backed(van, seats=9, now=now)
-    with pytest.raises(NotTheCaptain):
-        trips.cancel(trip_id=van.id, now=now, by=van.captain)
-
-
-def test_staff_call_off_a_certain_trip_and_everybody_is_paid_back(van: Trip, now: datetime, sam: Any) -> None:
-    make.bound(van, seats=14, now=now)
-    pledge = make.backed(van, seats=9, now=now)
-
-    trips.cancel(trip_id=van.id, now=now, by=sam)
-    tasks.settle_due()
-
-    assert fresh(pledge).state == PledgeState.REFUNDED
-    assert fresh(pledge.payment).refunded_minor == pledge.amount.minor
-
-
-def test_one_dispute_does_not_keep_a_trip_from_being_called_off(
-    van: Trip, at: Any, now: datetime, sam: Any
-) -> None:
-    make.bound(van, seats=14, now=now)
-    pledge, disputed = make.backed(van, seats=9, now=now), make.backed(van, seats=1, now=now)
-    dispute = runtime.current().open_dispute(Attempt.objects.get(payment=disputed.payment).charge)
-    sightings.look("dispute", dispute["id"], now=now)
-
-    trips.cancel(trip_id=van.id, now=now, by=sam)
-    tasks.settle_due()
-
-    assert (fresh(pledge).state, fresh(disputed).state) == ("refunded", "withdrawing")
-    assert not Refund.objects.filter(attempt__payment=disputed.payment).exists()
-
-    at.shift(timedelta(days=30))  # nobody answers: the dispute is lost, and the bank has given the money back
-    sightings.look("dispute", dispute["id"], now=now + timedelta(days=30))
-    tasks.settle_due()
-    assert fresh(disputed).state == "refunded"
-    assert not Refund.objects.filter(attempt__payment=disputed.payment).exists()
-
-
-def test_who_had_not_paid_when_the_bus_was_back_is_let_go(van: Trip, now: datetime) -> None:
-    make.bound(van, seats=14, now=now)
-    riding = make.backed(van, seats=9, now=now)
-    left = [make.backed(van, now=now) for _ in range(3)]
-    for pledge, state, payment in zip(
-        left,
-        [PledgeState.HELD, PledgeState.BACKED, PledgeState.PAYMENT_DUE],
-        [PaymentState.HELD, PaymentState.CARD_SAVED, PaymentState.DUE],
-        strict=True,
-    ):
-        Attempt.objects.filter(payment=pledge.payment).delete()
-        type(pledge.payment).objects.filter(id=pledge.payment_id).update(state=payment, captured_minor=0)
-        Pledge.objects.filter(id=pledge.id).update(state=state, card_asked_at=now, card_due_at=now)
-    trips.set_off(trip_id=van.id, now=now, by=None)
-
-    trips.complete(trip_id=van.id, now=now, by=None)
-
-    assert [fresh(each).state for each in [riding, *left]] == ["paid", "released", "released", "payment_due"]
-
-
-def test_an_event_that_does_not_take_place(van: Trip, now: datetime) -> None:
-    pledge = make.backed(van, seats=2, now=now)
-    Event.objects.filter(id=van.event_id).update(state="cancelled")
-
-    tasks.settle_due()
-    tasks.settle_due()
-
-    assert (fresh(van).state, fresh(van).why_ended) == ("cancelled", "event_cancelled")
-    assert fresh(pledge).state == PledgeState.RELEASED
-
-
-def test_the_life_of_a_trip(van: Trip, now: datetime) -> None:
-    make.bound(van, seats=14, now=now)
-    make.backed(van, seats=9, now=now)
-
-    for step, state in ((trips.set_off, "under_way"), (trips.complete, "completed"), (trips.close, "closed")):
-        step(trip_id=van.id, now=now, by=None)
-        step(trip_id=van.id, now=now, by=None)
-        assert fresh(van).state == state
-    with pytest.raises(NotChangeable):
-        trips.cancel(trip_id=van.id, now=now, by=None)
-    with pytest.raises(NotChangeable):
-        trips.unbind_bus(trip_id=van.id, now=now, by=None)
-    with pytest.raises(NotChangeable):
-        make.bound(van, seats=14, now=now)
-
-
-# --- reminders
-
-
-def test_two_weeks_before(at: Any, now: datetime) -> None:
-    trip = proposed(now=now)
-    make.backed(trip, seats=2, now=now)
-    tasks.remind()
-    assert not Notice.objects.filter(kind="trips.still_needed").exists()
-
-    at.move_to(trip.departs_at - timedelta(days=14))
-    tasks.remind()
-    tasks.remind()
-
-    notice = Notice.objects.get(kind="trips.still_needed")
-    assert notice.facts["missing"] == 23
-
-
-def test_boarding_passes_a_day_before(van: Trip, at: Any, now: datetime) -> None:
-    make.bound(van, seats=14, now=now)
-    pledge = make.backed(van, seats=9, now=now)
-    seat = pledge.passengers.first()
-    pledges.hand_over(seat_id=seat.id, email="fred@test.example", name="Fred", by=pledge.rider, now=now)
-
-    at.move_to(van.departs_at - timedelta(hours=24))
-    tasks.remind()
-    tasks.remind()
-    late = make.backed(van, seats=1, now=van.departs_at - timedelta(hours=23))
-
-    sent = Notice.objects.filter(kind="trips.boarding_pass")
-    assert sorted(len(notice.facts["passes"]) for notice in sent) == [1, 1, 8]
-    assert sent.filter(recipient=late.rider).count() == 1
 
 
 # --- races
