@@ -79,6 +79,12 @@ class Rules:
     by_hand_most: int = 100_000
     # Evidence is sent this long before the bank stops taking it
     evidence_hours_before: int = 48
+    # After so long without a move a person looks: refunds arrive within 10 days, banks decide disputes within 75, debts are
+    # kept from the next pay, and what is set aside for a pledge waits for the trip
+    refund_waits_days: int = 10
+    dispute_waits_days: int = 90
+    debt_waits_days: int = 30
+    set_aside_waits_days: int = 120
     # The day
     boarding_pass_hours_before: int = 24
     boarding_opens_minutes_before: int = 60

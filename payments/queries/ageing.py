@@ -9,15 +9,15 @@ from uuid import UUID
 from django.db.models import Max, Sum
 
 from payments.models import Account, LedgerTransfer
+from rally import rules
 from rally.money import Money
 
-#: How many days an amount may lie there before a person should look; and by what its rows hang together. Refunds arrive
-#: within 10 days; banks decide disputes within 75; credit is set aside until the trip is decided.
-ACCOUNTS: dict[Account, tuple[int, str]] = {
-    Account.RIDER_REFUND_DUE: (10, "payment_id"),
-    Account.DISPUTE_OPEN: (90, "payment_id"),
-    Account.OPERATOR_RECEIVABLE: (30, "payee_id"),
-    Account.CREDIT_SET_ASIDE: (120, "payment_id"),
+#: The rule that says how many days an amount may lie there before a person should look; and by what its rows hang together.
+ACCOUNTS: dict[Account, tuple[str, str]] = {
+    Account.RIDER_REFUND_DUE: ("refund_waits_days", "payment_id"),
+    Account.DISPUTE_OPEN: ("dispute_waits_days", "payment_id"),
+    Account.OPERATOR_RECEIVABLE: ("debt_waits_days", "payee_id"),
+    Account.CREDIT_SET_ASIDE: ("set_aside_waits_days", "payment_id"),
 }
 
 
@@ -39,7 +39,8 @@ class Waiting:
 
 def waiting_in(account: Account, *, now: datetime) -> list[Waiting]:
     """What lies in one clearing account, the oldest first. Two queries, whatever lies there."""
-    days, key = ACCOUNTS[account]
+    rule, key = ACCOUNTS[account]
+    days: int = getattr(rules.current(), rule)
     sums: dict[tuple[UUID | None, str], int] = {}
     moved: dict[tuple[UUID | None, str], datetime] = {}
     for side, sign in (("credit", 1), ("debit", -1)):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q, Sum
 
 from payments.gateway.words import Books
 from payments.models import Account, Attempt, LedgerTransfer, Operation, Payment, Refund, Transfer
+from payments.queries import ageing
 from payments.queries.balances import balance, balances, by_payment
 from payments.queries.credit_invariants import (
     l11_wallets_agree,
@@ -18,6 +19,7 @@ from payments.queries.credit_invariants import (
     waits_to_be_handed_back,
 )
 from payments.states import AttemptState, OperationState, PaymentState, TransferState
+from rally import rules
 
 
 def l1_balanced() -> list[str]:
@@ -135,16 +137,21 @@ def l8_holds_agree(books: Books) -> list[str]:
     return [] if ours == books.capturable else [f"hold:rider is {ours}, the provider says {books.capturable}"]
 
 
-def l9_nothing_waits_for_long(*, now: datetime, days: int = 10) -> list[str]:
-    """Promised refunds and open disputes end, and credit comes back; what has not moved for days is a task for staff."""
-    stale = waits_to_be_handed_back(now=now, days=days)
-    for account in (Account.RIDER_REFUND_DUE, Account.DISPUTE_OPEN):
-        for payment_id in filter(None, by_payment(account)):
-            rows = LedgerTransfer.objects.filter(Q(debit=account) | Q(credit=account), payment_id=payment_id)
-            newest = rows.order_by("-occurred_at").values_list("occurred_at", flat=True)[0]
-            if newest < now - timedelta(days=days):
-                stale.append(f"payment {payment_id}: {account} since {newest:%Y-%m-%d}")
-    return stale
+def l9_nothing_waits_for_long(*, now: datetime) -> list[str]:
+    """Promised refunds and open disputes end, and credit comes back; what the rules call old is a task for staff."""
+    waiting = [
+        each
+        for account in (Account.RIDER_REFUND_DUE, Account.DISPUTE_OPEN)
+        for each in ageing.waiting_in(account, now=now)
+    ]
+    return [
+        *waits_to_be_handed_back(now=now, days=rules.current().refund_waits_days),
+        *(
+            f"payment {each.subject}: {each.account} since {each.since:%Y-%m-%d}"
+            for each in waiting
+            if each.old
+        ),
+    ]
 
 
 def l10_kept_sums_agree() -> list[str]:
