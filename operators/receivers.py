@@ -8,8 +8,10 @@ from django.dispatch import receiver
 
 from operators.actions import evidence, pay, runs
 from operators.models import Run
+from operators.queries.hold_backs import hold_backs
 from payments.models import Transfer
-from payments.signals import dispute_opened, transfer_changed
+from payments.queries.hold_backs import HeldBack
+from payments.signals import dispute_opened, hold_backs_asked, transfer_changed
 from rally import clock
 from trips.signals import trip_confirmed, trip_lapsed
 
@@ -41,3 +43,9 @@ def close_paid_trip(sender: Any, transfer_id: Any, **_kwargs: Any) -> None:
 def put_evidence_together(sender: Any, dispute_id: Any, **_kwargs: Any) -> None:
     """A payer complained at the bank: what we know of the ride. `payments.send_evidence` repeats what got lost."""
     evidence.put_together(dispute_id=dispute_id, now=clock.now())
+
+
+@receiver(hold_backs_asked)
+def tell_of_hold_backs(sender: Any, **_kwargs: Any) -> list[HeldBack]:
+    """Pay that is held back, for the desk."""
+    return hold_backs()

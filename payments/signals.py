@@ -7,4 +7,5 @@ payee_changed = Signal()  #: payee_id: may be paid, or no longer
 transfer_changed = Signal()  #: transfer_id: paid, failed or reversed
 dispute_opened = Signal()  #: dispute_id: a payer has complained; sent again until there is evidence
 hold_ends_soon = Signal()  #: payment_id: what a bank holds for it lapses within hours
+hold_backs_asked = Signal()  #: receivers answer a list of `HeldBack`: pay that waits until somebody lifts it
 shortfalls_asked = Signal()  #: receivers answer a list of `Shortfall`: what goes with less than it needs

@@ -22,6 +22,7 @@ from payments.models import (
 )
 from payments.queries import ageing, troubles
 from payments.queries.disputes import open_disputes
+from payments.queries.hold_backs import HeldBack, hold_backs
 from payments.queries.shortfalls import Shortfall, shortfalls
 from payments.states import RequestState
 from rally.models import StaffAction, StateChange, User
@@ -59,6 +60,7 @@ class Today:
     requests: Few[MoneyRequest]
     shortfalls: Few[Shortfall]
     ageing: Few[ageing.Waiting]
+    held_back: Few[HeldBack]
     compared: list[Reconciliation]
 
     @property
@@ -79,6 +81,7 @@ class Today:
             "requests": self.requests,
             "shortfalls": self.shortfalls,
             "ageing": Few([each for each in self.ageing.rows if each.old], more=False),
+            "held_back": Few([each for each in self.held_back.rows if each.old], more=False),
         }
         counts = {name: few.count for name, few in kinds.items() if few}
         if self.differing:
@@ -97,6 +100,7 @@ def today(*, now: datetime) -> Today:
         requests=_few(open_requests()),
         shortfalls=_cut(shortfalls()),
         ageing=_cut(ageing.all_waiting(now=now)),
+        held_back=_cut(hold_backs(now=now)),
         compared=list(Reconciliation.objects.order_by("-started_at")[:5]),
     )
 
