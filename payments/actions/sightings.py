@@ -134,20 +134,30 @@ def _advance(attempt: Attempt, seen: words.Intent, now: datetime) -> None:
 
 
 def _learn_card(payment: Payment, attempt: Attempt, seen: words.Intent) -> None:
-    """Remember the card that a payer saved while paying on the page."""
-    if attempt.checkout_id is not None and seen.card is not None and seen.card.saved:
+    """Remember the card that a payer saved while paying on the page; of one that paid at once, what a receipt shows."""
+    if attempt.checkout_id is None or seen.card is None:
+        return
+    if seen.card.saved:
         remember_card(payment, seen.card)
+    elif attempt.state == AttemptState.CAPTURED and not payment.captured_minor:
+        _show(payment, seen.card)
+        payment.save(update_fields=["card_brand", "card_last4", "card_fingerprint"])
 
 
 def remember_card(payment: Payment, card: words.Card) -> None:
     """Keep which card may be asked from now on. A new card starts with no failed tries."""
     if payment.card != card.id:
-        payment.card, payment.card_brand, payment.card_last4 = card.id, card.brand[:20], card.last4
-        payment.card_fingerprint = card.fingerprint[:40]
-        payment.automatic_tries = 0
+        payment.card, payment.automatic_tries = card.id, 0
+        _show(payment, card)
         payment.save(
             update_fields=["card", "card_brand", "card_last4", "card_fingerprint", "automatic_tries"]
         )
+
+
+def _show(payment: Payment, card: words.Card) -> None:
+    """What may be shown of a card, and by what it is known again."""
+    payment.card_brand, payment.card_last4 = card.brand[:20], card.last4
+    payment.card_fingerprint = card.fingerprint[:40]
 
 
 def _let_orphan_go(seen: words.Intent, now: datetime) -> None:
