@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from celery import shared_task
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from payments.actions import checkouts
+from payments.actions import checkouts, rounds
 from rally import clock, rules
 from trips.actions import backing, fares, reminders, resale, settlement, trips, waiting
 from trips.models import Pledge, Trip
@@ -80,13 +80,12 @@ def close_fares() -> None:
     now = clock.now()
     soon = now + timedelta(hours=rules.current().fares_close_hours_before)
     running = [TripState.CONFIRMED, TripState.UNDER_WAY, TripState.COMPLETED]
-    fell = Trip.objects.filter(locked_percent__isnull=False, state__in=running, departs_at__lte=soon)
-    _each(_ids(fell.filter(fares_closed_at=None)), lambda trip_id: fares.close(trip_id=trip_id, now=now))
-    owed = prices.owed().filter(trip__locked_percent__isnull=False, trip__state__in=running)
-    _each(
-        owed.order_by("trip_id", "id").values_list("id", flat=True)[:BATCH],
-        lambda pledge_id: fares.give_back(pledge_id=pledge_id, now=now),
+    fell = Trip.objects.filter(
+        locked_percent__isnull=False, state__in=running, departs_at__lte=soon, fares_closed_at=None
     )
+    _each(_round("fares_to_close", fell, now), lambda trip_id: fares.close(trip_id=trip_id, now=now))
+    owed = prices.owed().filter(trip__locked_percent__isnull=False, trip__state__in=running)
+    _each(_round("fares_owed", owed, now), lambda pledge_id: fares.give_back(pledge_id=pledge_id, now=now))
 
 
 @shared_task(name="trips.remind")
@@ -161,15 +160,20 @@ def _call_off(now: datetime) -> None:
 
 def _see_to_free_seats(now: datetime) -> None:
     """Waiting lists and freed seats that nobody was told of."""
-    lists = Pledge.objects.filter(state=PledgeState.WAITING).order_by("trip_id")
-    trip_ids = lists.values_list("trip_id", flat=True).distinct()[:BATCH]
-    _each(trip_ids, lambda trip_id: waiting.offer(trip_id=trip_id, now=now))
+    waits = Pledge.objects.filter(trip=OuterRef("pk"), state=PledgeState.WAITING)
+    lists = _round("waiting_lists", Trip.objects.filter(Exists(waits)), now)
+    _each(lists, lambda trip_id: waiting.offer(trip_id=trip_id, now=now))
     _each(resale.open_trips(BATCH), lambda trip_id: resale.resell(trip_id=trip_id, now=now))
     _each(resale.unpaid(now, BATCH), lambda seat_id: resale.pay_back(seat_id=seat_id, now=now))
 
 
 def _ids(found: QuerySet[Trip]) -> Iterable[Any]:
     return found.order_by("departs_at").values_list("id", flat=True)[:BATCH]
+
+
+def _round(name: str, found: QuerySet[Any], now: datetime) -> list[Any]:
+    """The next of these rows, going round: those that fail each time, or wait for long, keep no others waiting."""
+    return [row.pk for row in rounds.following(name, found, limit=BATCH, now=now)]
 
 
 def _each(ids: Iterable[Any], work: Callable[[Any], object]) -> None:

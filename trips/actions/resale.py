@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import CharField, Count, Exists, F, OuterRef, Value
 from django.db.models.functions import Cast, Coalesce, Concat
 
-from payments.actions import payments
+from payments.actions import payments, rounds
 from payments.errors import DisputeOpen
 from payments.locks import locked_payment
 from payments.models import Refund
@@ -108,7 +108,7 @@ def _give_the_rest(seat: FreedSeat, now: datetime) -> None:
 
 
 def unpaid(now: datetime, limit: int = 200) -> list[UUID]:
-    """Resold seats whose rest was not given back yet, the oldest first."""
+    """The next of the resold seats whose rest was not given back yet; some never are, because a bank took the payment."""
     reason = Concat(Value("resold:"), Cast(OuterRef("n"), CharField()))
     given = Refund.objects.filter(attempt__payment=OuterRef("pledge__payment"), reason=reason)
     rows = FreedSeat.objects.filter(
@@ -117,7 +117,7 @@ def unpaid(now: datetime, limit: int = 200) -> list[UUID]:
         kept_minor__gt=0,
         pledge__payment__state=PaymentState.PAID,
     )
-    return list(rows.order_by("resold_at").values_list("id", flat=True)[:limit])
+    return [seat.id for seat in rounds.following("resold_seats", rows, limit=limit, now=now)]
 
 
 def open_trips(limit: int = 200) -> list[UUID]:
