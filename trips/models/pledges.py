@@ -176,6 +176,21 @@ class Pledge(Row):
                 operation=pgtrigger.Insert | pgtrigger.Delete | pgtrigger.Update,
                 func=_COUNT_SEATS,
             ),
+            # A refused card is no seat less, so the trip's own trigger does not tell of it.
+            pgtrigger.Trigger(
+                name="pledge_news",
+                when=pgtrigger.After,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__state__df=pgtrigger.F("new__state"))
+                & (
+                    pgtrigger.Q(old__state=PledgeState.NEEDS_CARD.value)
+                    | pgtrigger.Q(new__state=PledgeState.NEEDS_CARD.value)
+                ),
+                func="""
+                    PERFORM pg_notify('rally_news', 'trip:' || code) FROM trips_trip WHERE id = NEW.trip_id;
+                    RETURN NULL;
+                """,
+            ),
             pgtrigger.Protect(
                 name="pledge_keeps_consent",
                 operation=pgtrigger.Update,

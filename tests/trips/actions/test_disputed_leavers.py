@@ -17,6 +17,7 @@ from tests.factories import pledges as make
 from tests.factories.trips import proposed
 from trips import tasks
 from trips.actions import pledges, trips
+from trips.actions.backing import payment_id_of
 from trips.models import FreedSeat, Pledge
 from trips.states import VehicleClass
 
@@ -83,7 +84,7 @@ def test_what_was_kept_goes_back_when_the_bank_has_decided(
 
     decide(dispute, then, won=won)
 
-    paid = Payment.objects.get(id=mine.payment_id)
+    paid = Payment.objects.get(id=payment_id_of(mine))
     back = Refund.objects.filter(attempt__payment=paid, reason__startswith="cancelled")
     assert [each.amount_minor for each in back] == ([kept] if won else [])
     assert paid.state == (PaymentState.REFUNDED if won else PaymentState.PAID)
@@ -101,18 +102,18 @@ def test_lost_and_won_after_all_it_goes_back_as_well(left: tuple[Pledge, str, da
     sightings.look("dispute", dispute, now=then)
     work(then)
 
-    paid = Payment.objects.get(id=mine.payment_id)
+    paid = Payment.objects.get(id=payment_id_of(mine))
     assert (paid.state, paid.refunded_minor) == (PaymentState.REFUNDED, paid.captured_minor)
     assert audits.check(now=then) == {}
 
 
 def test_of_a_trip_that_runs_what_is_kept_stays(left: tuple[Pledge, str, datetime]) -> None:
     mine, dispute, then = left
-    before = Payment.objects.get(id=mine.payment_id).refunded_minor
+    before = Payment.objects.get(id=payment_id_of(mine)).refunded_minor
 
     decide(dispute, then, won=True)
 
-    assert Payment.objects.get(id=mine.payment_id).refunded_minor == before
+    assert Payment.objects.get(id=payment_id_of(mine)).refunded_minor == before
     assert audits.check(now=then) == {}
 
 
@@ -132,10 +133,10 @@ def test_the_news_that_got_lost_is_told_again(
             operations.run(each, now=then)
         runtime.current().decide_dispute(dispute, won=True)
         sightings.look("dispute", dispute, now=then)
-    assert Payment.objects.get(id=mine.payment_id).state == PaymentState.PAID
+    assert Payment.objects.get(id=payment_id_of(mine)).state == PaymentState.PAID
 
     work(then)
     work(then)
 
-    assert Payment.objects.get(id=mine.payment_id).state == PaymentState.REFUNDED
+    assert Payment.objects.get(id=payment_id_of(mine)).state == PaymentState.REFUNDED
     assert audits.check(now=then) == {}
