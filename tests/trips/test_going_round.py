@@ -88,7 +88,7 @@ def test_full_buses_with_long_lists_keep_no_free_seat_waiting(
     clock: Any, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message that offers the seats was lost."""
-    trips = []
+    trips: list[tuple[Any, Pledge, Pledge]] = []
     for _trip in range(3):
         trip = proposed(vehicle_class=VehicleClass.VAN, now=now)
         make.backed(trip, seats=10, now=now)
