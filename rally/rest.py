@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import APIException
-from rest_framework.pagination import CursorPagination, LimitOffsetPagination
+from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -224,11 +224,3 @@ def _whole(request: Request, name: str, otherwise: int, *, least: int, most: int
     if int(given) > most:
         raise BadInput(_("%(name)s is at most %(most)s.") % {"name": name, "most": most}, field=name)
     return int(given)
-
-
-class Timeline(CursorPagination):
-    """Lists by time that grow without end, in pages of 20 with `next`."""
-
-    page_size = 20
-    max_page_size = 100
-    page_size_query_param = "limit"

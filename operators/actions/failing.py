@@ -88,13 +88,6 @@ def leg_failed(
     return back
 
 
-def failed_legs(run: Run) -> list[str]:
-    """The ways of this run that were not driven."""
-    words = StateChange.objects.filter(noun=RUN.noun, subject=run.id, why__startswith="not driven: ")
-    found = {why.removeprefix("not driven: ").split(";")[0] for why in words.values_list("why", flat=True)}
-    return sorted(found)
-
-
 def _check(by: User, run: Run) -> None:
     if not by.is_staff:
         permissions.check_can_dispatch(by, run.operator)

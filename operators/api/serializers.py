@@ -86,14 +86,6 @@ class OfferOut(serializers.Serializer[Any]):
     paid = serializers.CharField(help_text="how the run is paid, in words that follow “You are paid”")
 
 
-class OfferPage(serializers.Serializer[Any]):
-    """A page of the board."""
-
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
-    results = OfferOut(many=True)
-
-
 class VehicleOut(serializers.ModelSerializer[Vehicle]):
     """A vehicle of your fleet."""
 

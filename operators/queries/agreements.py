@@ -60,11 +60,6 @@ def pay_for(kept: dict[str, Any], trip: Trip, gross: Money) -> Money:
     return Money(split(facts).operators[0].total, gross.currency)
 
 
-def agreements_of(operator: Operator) -> list[Agreement]:
-    """Every agreement with the company, the newest first."""
-    return list(operator.agreements.order_by("-applies_from"))
-
-
 def runs_to_settle(trip: Trip) -> list[Run]:
     """The runs of a trip that drove at least one way, in the order in which they were committed."""
     drove = Q(state="completed") | Q(state__in=["failed", "replaced"], arrived_at__isnull=False)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import stripe
 
-from payments.sandbox import clock
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import ConnectionDropped
 
@@ -34,22 +31,15 @@ class Headers(Mapping[str, str]):
 class InProcess(stripe.HTTPClient):
     """Hands each request of the SDK to a sandbox in this process.
 
-    The SDK builds the same address, headers and form as for the network, and reads the same JSON. `retry_pause` is the
-    pause in seconds before the SDK's own retries: none, because nobody needs to recover.
+    The SDK builds the same address, headers and form as for the network, and reads the same JSON. There
+    is no pause before the SDK's own retries, because nobody needs to recover.
     """
 
     name = "sandbox"
 
-    def __init__(
-        self,
-        sandbox: Sandbox | str | os.PathLike[str],
-        *,
-        now: Callable[[], datetime] = clock.real,
-        retry_pause: float = 0.0,
-    ) -> None:
+    def __init__(self, sandbox: Sandbox) -> None:
         super().__init__()
-        self.sandbox = sandbox if isinstance(sandbox, Sandbox) else Sandbox(sandbox, now=now)
-        self.retry_pause = retry_pause
+        self.sandbox = sandbox
 
     def request(
         self,
@@ -76,7 +66,7 @@ class InProcess(stripe.HTTPClient):
         return body.decode(), status, Headers(answered)
 
     def _sleep_time_seconds(self, num_retries: int) -> float:  # noqa: ARG002  the SDK's signature
-        return self.retry_pause
+        return 0.0
 
     def close(self) -> None:
         """Nothing is held open between requests."""

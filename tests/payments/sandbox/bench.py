@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import stripe
 
 from payments.sandbox.checkout import Typed
-from payments.sandbox.clock import VirtualClock
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Faults
 
 SUCCESS = "https://rally.example/back?session={CHECKOUT_SESSION_ID}"
+
+
+class VirtualClock:
+    """A clock that stands still until it is moved. Call it to read it. Safe between threads."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start
+        self._lock = threading.Lock()
+
+    def __call__(self) -> datetime:
+        with self._lock:
+            return self._now
+
+    def move(self, step: timedelta) -> datetime:
+        """Go forward by `step` and give the new moment."""
+        with self._lock:
+            self._now += step
+            return self._now
 
 
 @dataclass

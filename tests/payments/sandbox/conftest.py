@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 import stripe
 
-from payments.sandbox.clock import VirtualClock
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Faults
 from payments.sandbox.http import serving
 from payments.sandbox.transport import InProcess
-from tests.payments.sandbox.bench import Bench
+from tests.payments.sandbox.bench import Bench, VirtualClock
 from tests.payments.witness import Witness
 
 _standing: list[Sandbox] = []

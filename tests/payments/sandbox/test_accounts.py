@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import stripe
 
-from payments.sandbox import clock, schema
+from payments.sandbox import schema
 from payments.sandbox.errors import ApiError
 from tests.payments.sandbox.bench import Bench
 
@@ -174,10 +173,3 @@ def test_what_cannot_be_disputed_is_not(bench: Bench) -> None:
             bench.sandbox.open_dispute(charge)
     bench.pass_time(minutes=2)
     assert bench.client.v1.disputes.list().data == []
-
-
-def test_the_clock_goes_forward_only() -> None:
-    moved = clock.VirtualClock()
-    with pytest.raises(ValueError, match="does not go back"):
-        moved.move(timedelta(seconds=-1))
-    assert abs(clock.real() - datetime.now(UTC)) < timedelta(seconds=5)

@@ -13,12 +13,11 @@ from django.test import Client
 from pytest_django import Settings
 
 from payments.sandbox import runtime
-from payments.sandbox.clock import VirtualClock
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Faults
 from payments.sandbox.transport import InProcess
 from rally import clock
-from tests.payments.sandbox.bench import Bench
+from tests.payments.sandbox.bench import Bench, VirtualClock
 
 GOOD = {"number": "4242 4242 4242 4242", "expiry": "12 / 34", "cvc": "123", "name": "Ana"}
 
