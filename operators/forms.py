@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
@@ -15,11 +17,15 @@ from rally.errors import NotAllowed, Refusal
 from trips.states import VehicleClass
 
 
-def blame(form: forms.Form, refusal: Refusal) -> None:
+@contextmanager
+def blaming(form: forms.Form) -> Iterator[None]:
     """Show a refusal in the form: at the field it is about, if the form has it. Permission is no form error."""
-    if isinstance(refusal, NotAllowed):
-        raise refusal
-    form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
+    try:
+        yield
+    except NotAllowed:
+        raise
+    except Refusal as refusal:
+        form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
 
 
 class DateInput(forms.DateInput):

@@ -10,14 +10,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from operators.actions import runs
-from operators.forms import BoardForm, PairForm, blame
+from operators.forms import BoardForm, PairForm, blaming
 from operators.models import Member
 from operators.queries import agreements, commitments
 from operators.queries import board as look
 from operators.queries import companies as companies_look
 from operators.views import doors
 from rally import clock, rules
-from rally.errors import Refusal
 from trips.models import Trip
 
 _PAGE = 20
@@ -70,7 +69,7 @@ def commit(request: HttpRequest, member: Member, code: str) -> HttpResponse:
     found = get_object_or_404(Trip, code=code)
     form = PairForm(request.POST)
     if form.is_valid():
-        try:
+        with blaming(form):
             run = runs.commit(
                 trip_id=found.id,
                 operator_id=member.operator_id,
@@ -79,9 +78,6 @@ def commit(request: HttpRequest, member: Member, code: str) -> HttpResponse:
                 now=clock.now(),
                 by=doors.user_of(request),
             )
-        except Refusal as refusal:
-            blame(form, refusal)
-        else:
             messages.success(request, _("Yours. Vehicle and driver are kept free for this trip."))
             return redirect("operators:run", code=run.code)
     return _trip_page(request, member, code, form, status=422)

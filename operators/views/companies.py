@@ -10,13 +10,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from operators.actions import companies
-from operators.forms import CompanyForm, blame
+from operators.forms import CompanyForm, blaming
 from operators.models import Member
 from operators.queries import companies as look
 from operators.queries.day import runs_ahead
 from operators.views import doors
 from rally import clock
-from rally.errors import Refusal
 
 #: The front page shows so many runs; the rest is a page of its own.
 _SOON = 6
@@ -61,11 +60,8 @@ def register(request: HttpRequest) -> HttpResponse:
     user = doors.user_of(request)
     form = CompanyForm(request.POST or None, initial={"email": user.email, "phone": user.phone})
     if request.method == "POST" and form.is_valid():
-        try:
+        with blaming(form):
             operator = companies.register(**form.cleaned_data, by=user, now=clock.now())
-        except Refusal as refusal:
-            blame(form, refusal)
-        else:
             request.session[doors.CHOSEN] = str(operator.id)
             messages.success(
                 request, _("%(name)s is on the road. Next: your vehicles.") % {"name": operator.name}
@@ -82,11 +78,8 @@ def change(request: HttpRequest, member: Member) -> HttpResponse:
     """What the company says of itself."""
     form = CompanyForm(request.POST or None, initial=CompanyForm.initial_of(member.operator))
     if request.method == "POST" and form.is_valid():
-        try:
+        with blaming(form):
             companies.change(operator_id=member.operator_id, **form.cleaned_data, by=doors.user_of(request))
-        except Refusal as refusal:
-            blame(form, refusal)
-        else:
             messages.success(request, _("Saved."))
             return redirect("operators:home")
     return doors.page(

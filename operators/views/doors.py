@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,7 +16,7 @@ from django.views.decorators.cache import never_cache
 
 from operators.models import Member
 from operators.queries.companies import offices_of
-from rally.errors import NotAllowed
+from rally.errors import NotAllowed, Refusal
 from rally.models import User
 
 CHOSEN = "operator"
@@ -47,6 +49,17 @@ def office(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
             raise PermissionDenied(refusal.message) from refusal
 
     return office_view
+
+
+@contextmanager
+def telling(request: HttpRequest) -> Iterator[None]:
+    """Say on the next page why something was refused. What is not allowed at all ends at the door."""
+    try:
+        yield
+    except NotAllowed:
+        raise
+    except Refusal as refusal:
+        messages.error(request, refusal.message)
 
 
 def page(

@@ -12,7 +12,6 @@ from operators.actions import failing as action
 from operators.models import Member, Run
 from operators.views import doors
 from rally import clock
-from rally.errors import Refusal
 
 
 @doors.office
@@ -20,16 +19,13 @@ from rally.errors import Refusal
 def give_up(request: HttpRequest, member: Member, code: str) -> HttpResponse:
     """The company cannot drive a trip that is certain; another one is looked for."""
     found = _load(member, code)
-    try:
+    with doors.telling(request):
         action.give_up(
             run_id=found.id,
             why=request.POST.get("why", ""),
             now=clock.now(),
             by=doors.user_of(request),
         )
-    except Refusal as refusal:
-        messages.error(request, refusal.message)
-    else:
         messages.success(
             request, _("Given up. The riders are told, and the trip looks for another bus at once.")
         )
@@ -41,7 +37,7 @@ def give_up(request: HttpRequest, member: Member, code: str) -> HttpResponse:
 def leg_failed(request: HttpRequest, member: Member, code: str) -> HttpResponse:
     """One way was not driven: riders get their share back at once."""
     found = _load(member, code)
-    try:
+    with doors.telling(request):
         back = action.leg_failed(
             run_id=found.id,
             leg=request.POST.get("leg", ""),
@@ -49,9 +45,6 @@ def leg_failed(request: HttpRequest, member: Member, code: str) -> HttpResponse:
             now=clock.now(),
             by=doors.user_of(request),
         )
-    except Refusal as refusal:
-        messages.error(request, refusal.message)
-    else:
         messages.success(
             request, _("Noted. %(back)s go back to the riders, and they are told.") % {"back": back}
         )

@@ -11,12 +11,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from operators.actions import fleet as action
-from operators.forms import VehicleForm, blame
+from operators.forms import VehicleForm, blaming
 from operators.models import Member
 from operators.queries import companies as look
 from operators.views import doors
 from rally import clock
-from rally.errors import Refusal
 
 
 @doors.office
@@ -36,16 +35,13 @@ def add(request: HttpRequest, member: Member) -> HttpResponse:
     """A new vehicle."""
     form = VehicleForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        try:
+        with blaming(form):
             vehicle = action.add(
                 operator_id=member.operator_id,
                 **form.cleaned_data,
                 now=clock.now(),
                 by=doors.user_of(request),
             )
-        except Refusal as refusal:
-            blame(form, refusal)
-        else:
             messages.success(
                 request,
                 _("%(vehicle)s is in your fleet. Add its insurance next.") % {"vehicle": vehicle.name},
@@ -63,11 +59,8 @@ def vehicle(request: HttpRequest, member: Member, vehicle_id: UUID) -> HttpRespo
     bus = get_object_or_404(member.operator.vehicles, id=vehicle_id)
     form = VehicleForm(request.POST or None, initial=VehicleForm.initial_of(bus))
     if request.method == "POST" and form.is_valid():
-        try:
+        with blaming(form):
             action.change(vehicle_id=bus.id, **form.cleaned_data, by=doors.user_of(request))
-        except Refusal as refusal:
-            blame(form, refusal)
-        else:
             messages.success(request, _("Saved."))
             return redirect("operators:fleet")
     context = {
@@ -88,13 +81,11 @@ def vehicle(request: HttpRequest, member: Member, vehicle_id: UUID) -> HttpRespo
 def retire(request: HttpRequest, member: Member, vehicle_id: UUID) -> HttpResponse:
     """Out of service, or back into it."""
     bus = get_object_or_404(member.operator.vehicles, id=vehicle_id)
-    try:
+    with doors.telling(request):
         if bus.active:
             action.retire(vehicle_id=bus.id, by=doors.user_of(request))
             messages.success(request, _("%(vehicle)s is out of service.") % {"vehicle": bus.name})
         else:
             action.bring_back(vehicle_id=bus.id, by=doors.user_of(request))
             messages.success(request, _("%(vehicle)s is in service again.") % {"vehicle": bus.name})
-    except Refusal as refusal:
-        messages.error(request, refusal.message)
     return redirect("operators:fleet")

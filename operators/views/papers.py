@@ -9,12 +9,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from operators.actions import papers as action
-from operators.forms import PaperForm, blame
+from operators.forms import PaperForm, blaming
 from operators.models import Member
 from operators.queries import companies as look
 from operators.views import doors
 from rally import clock
-from rally.errors import Refusal
 
 
 @doors.office
@@ -29,11 +28,8 @@ def papers(request: HttpRequest, member: Member) -> HttpResponse:
         initial={"about": request.GET.get("about", "")},
     )
     if request.method == "POST" and form.is_valid():
-        try:
+        with blaming(form):
             paper = action.add(operator_id=company.id, **form.paper(), now=now, by=doors.user_of(request))
-        except Refusal as refusal:
-            blame(form, refusal)
-        else:
             messages.success(request, _("On file: %(paper)s.") % {"paper": paper})
             return redirect("operators:papers")
     context = {"form": form, "papers": look.papers_on_file(company), "today": look.today_at(company, now)}

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from operators import permissions
 from operators.actions import people as action
-from operators.forms import PersonForm, RoleForm, blame
+from operators.forms import PersonForm, RoleForm, blaming
 from operators.models import Member
 from operators.queries import companies as look
 from operators.views import doors
@@ -36,16 +36,13 @@ def add(request: HttpRequest, member: Member) -> HttpResponse:
     permissions.check_can_own(doors.user_of(request), member.operator)
     form = PersonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        try:
+        with blaming(form):
             fresh = action.add(
                 operator_id=member.operator_id,
                 **form.cleaned_data,
                 now=clock.now(),
                 by=doors.user_of(request),
             )
-        except Refusal as refusal:
-            blame(form, refusal)
-        else:
             messages.success(request, _("We have written to %(who)s how to sign in.") % {"who": fresh.user})
             return redirect("operators:people")
     return doors.page(
@@ -60,11 +57,8 @@ def person(request: HttpRequest, member: Member, member_id: UUID) -> HttpRespons
     one = get_object_or_404(member.operator.members.select_related("user"), id=member_id)
     form = RoleForm(request.POST or None, initial={"role": one.role})
     if request.method == "POST" and form.is_valid():
-        try:
+        with blaming(form):
             action.change_role(member_id=one.id, role=form.cleaned_data["role"], by=doors.user_of(request))
-        except Refusal as refusal:
-            blame(form, refusal)
-        else:
             messages.success(request, _("Saved."))
             return redirect("operators:people")
     context = {

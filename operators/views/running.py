@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from operators.actions import runs as action
-from operators.forms import PairForm, blame
+from operators.forms import PairForm, blaming
 from operators.models import Member, Run
 from operators.queries import board as board_look
 from operators.queries import commitments, earned, manifests
@@ -18,7 +18,6 @@ from operators.queries import companies as look
 from operators.states import RunState
 from operators.views import doors
 from rally import clock, rules
-from rally.errors import NotAllowed, Refusal
 from rally.paper import handed_over, table
 
 _PAGE = 20
@@ -47,7 +46,7 @@ def change(request: HttpRequest, member: Member, code: str) -> HttpResponse:
     found = _load(member, code)
     form = PairForm(request.POST)
     if form.is_valid():
-        try:
+        with blaming(form):
             action.change(
                 run_id=found.id,
                 vehicle_id=form.cleaned_data["vehicle"],
@@ -55,9 +54,6 @@ def change(request: HttpRequest, member: Member, code: str) -> HttpResponse:
                 now=clock.now(),
                 by=doors.user_of(request),
             )
-        except Refusal as refusal:
-            blame(form, refusal)
-        else:
             messages.success(request, _("Saved. Everybody concerned is told."))
             return redirect("operators:run", code=code)
     return _run_page(request, member, found, form, status=422)
@@ -68,18 +64,13 @@ def change(request: HttpRequest, member: Member, code: str) -> HttpResponse:
 def withdraw(request: HttpRequest, member: Member, code: str) -> HttpResponse:
     """Give the trip back."""
     found = _load(member, code)
-    try:
+    with doors.telling(request):
         action.withdraw(
             run_id=found.id,
             why=request.POST.get("why", "")[:200],
             now=clock.now(),
             by=doors.user_of(request),
         )
-    except NotAllowed:
-        raise
-    except Refusal as refusal:
-        messages.error(request, refusal.message)
-    else:
         messages.success(request, _("Given back. Vehicle and driver are free again."))
     return redirect("operators:run", code=code)
 
