@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from operators import notices, permissions
+from operators.actions import pay
 from operators.actions.companies import one_line
 from operators.actions.runs import note
 from operators.errors import RunNotChangeable
@@ -64,7 +65,8 @@ def give_up(*, run_id: Any, why: str, now: datetime, by: User) -> Run:
 def leg_failed(
     *, run_id: Any, leg: str, percent: int | None = None, why: str = "", now: datetime, by: User
 ) -> Money:
-    """One way of this run was not driven: its pay shrinks by that way and every rider gets a share back, at once.
+    """One way of this run was not driven: its pay shrinks by that way and every rider gets a share back, at once. Pay that
+    was booked already is corrected.
 
     Answers what goes back to the riders in all. Owners, dispatchers and staff may say so; only staff may set another
     share than the usual one. The same way twice lowers the pay once; a higher share gives riders the difference. Raises
@@ -81,8 +83,10 @@ def leg_failed(
     word = f"not driven: {Leg(leg).value}"
     known = StateChange.objects.filter(noun=RUN.noun, subject=run.id, why__startswith=word).exists()
     if not known:
-        run.legs_percent = max(0, run.legs_percent - _ONE_WAY)
+        before = run.legs_percent
+        run.legs_percent = max(0, before - _ONE_WAY)
         run.save(update_fields=["legs_percent"])
+        pay.lower(trip=trip, run=run, was_percent=before, leg=leg, now=now)
     reason = one_line(why, most=120, what="why", least=0)
     note(run, why=f"{word}; {back} back to riders{'; ' if reason else ''}{reason}", now=now, by=by)
     return back

@@ -11,12 +11,12 @@ from django.db import transaction
 from operators import notices
 from operators.locks import locked_run, locked_trip_and_run
 from operators.models import HoldBack, Run
-from operators.queries.agreements import runs_to_settle
+from operators.queries.agreements import runs_to_settle, terms_of
 from operators.queries.due import SETTLED
 from operators.queries.settling import facts_of
-from operators.settling.splits import Split, split
+from operators.settling.splits import Driven, Split, promised, split
 from payments import queries as money
-from payments.actions import earnings, holding
+from payments.actions import corrections, earnings, holding
 from payments.actions.earnings import Due
 from payments.locks import locked_payments
 from payments.models import Payment, Transfer
@@ -104,6 +104,26 @@ def _by_company(runs: Sequence[Run], ids: Sequence[Any], found: Split) -> list[D
         parts[payee_id] = {each: so_far[each] + part for each, part in zip(ids, pay.parts, strict=True)}
         firm[payee_id] = firm.get(payee_id, 0) + pay.firm
     return [Due(payee_id, parts[payee_id], firm[payee_id]) for payee_id in sorted(parts)]
+
+
+def lower(*, trip: Trip, run: Run, was_percent: int, leg: str, now: datetime) -> Money:
+    """A way of a locked run was not driven, which is known only after its pay was booked: what it was promised for that
+    way is not earned. Answers how much less; what riders got back was borne when they got it. Once per way."""
+    terms = terms_of(run.terms)
+    before = promised(Driven(terms, was_percent), trip.cost_minor)
+    less = Money(before - promised(Driven(terms, run.legs_percent), trip.cost_minor), run.currency)
+    if run.booked_at is None or not less:
+        return Money.zero(run.currency)
+    lowered = corrections.lower_firm(
+        group=group_of(run),
+        payee_id=run.operator.payee_id,
+        amount=less,
+        reference=f"{run.code}:{leg}",
+        now=now,
+    )
+    run.pay_minor -= lowered.minor
+    run.save(update_fields=["pay_minor"])
+    return lowered
 
 
 @transaction.atomic

@@ -146,6 +146,8 @@ def _in_words(entry: Entry, runs: dict[str, Run], reasons: dict[str, str]) -> st
         "returned": _("Taken back by the payment service"),
     }[entry.kind]
     run = runs.get(entry.group)
+    if entry.key.startswith("lowered:"):
+        words = _("Less pay, for a way that was not driven")
     if run is not None:
         return f"{words}: {run.trip} ({run.code})"
     kind, _colon, reference = entry.key.partition(":")

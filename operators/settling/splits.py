@@ -105,10 +105,17 @@ def split(facts: Facts) -> Split:
     )
 
 
+def promised(run: Driven, bus_price: int) -> int:
+    """What a run earns of the price of its bus whatever riders paid, by the ways driven. Nothing on other terms."""
+    if run.terms.kind not in (FIXED, GUARANTEE):
+        return 0
+    return bus_price * run.terms.percent * run.legs_percent // 10_000
+
+
 def _pay(facts: Facts, run: Driven, usual: int, room: list[int]) -> Pay:
     """What one run earns where `usual` is its share on usual terms, and `room` is left of each payment."""
     terms, nothing = run.terms, (0,) * len(room)
-    of_price = facts.bus_price * terms.percent * run.legs_percent // 10_000
+    of_price = promised(run, facts.bus_price)
     match terms.kind:
         case "fixed":
             return Pay(nothing, of_price)

@@ -123,6 +123,30 @@ def firm(group: str, *, sources: list[Source], currency: str, now: datetime) -> 
     )
 
 
+def lowered_key(reference: str) -> str:
+    """The event of correcting pay downwards for this reference."""
+    return f"lowered:{reference}"
+
+
+def lowered(
+    reference: str,
+    *,
+    sources: Sequence[tuple[str, str, int]],
+    payee_id: UUID,
+    group: str,
+    currency: str,
+    now: datetime,
+) -> None:
+    """Firm pay was less than was booked: of what is due, or as a debt, it goes back to where it came from."""
+    post(
+        lowered_key(reference),
+        [(debit, credit, amount, payee_id) for debit, credit, amount in sources],
+        group=group,
+        currency=currency,
+        now=now,
+    )
+
+
 def sent(transfer: Transfer, *, amount: int, transaction: str, now: datetime) -> None:
     """The payee was paid."""
     post(

@@ -236,9 +236,12 @@ def group_money(groups: Iterable[str], *, before: datetime) -> dict[str, GroupMo
         found["gross"] += amount if credit == Account.RIDER_DEPOSIT else 0
         found["refunds"] += amount if given_back else 0
         found["added"] += amount if debit == Account.GUARANTEE else 0
+        lowered = debit in _PARTS["earned"] and credit in (Account.GUARANTEE, Account.PLATFORM_FEE)
+        found["added"] -= amount if lowered and credit == Account.GUARANTEE else 0
+        found["fee"] += amount if lowered and credit == Account.PLATFORM_FEE else 0
         for name, accounts in _PARTS.items():
             passed_on = debit == Account.PLATFORM_FEE and credit == Account.OPERATOR_PAYABLE
             found[name] += amount if credit in accounts and debit in _SHARED else 0
-            found[name] -= amount if debit in accounts and (given_back or passed_on) else 0
+            found[name] -= amount if debit in accounts and (given_back or passed_on or lowered) else 0
     names = [each.name for each in fields(GroupMoney)]
     return {group: GroupMoney(**{name: found[name] for name in names}) for group, found in sums.items()}
