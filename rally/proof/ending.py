@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection
 
 from operators.states import RunState
 from payments import gateway
 from payments.gateway.words import Books
-from payments.models import Refund
-from payments.states import RefundState
-from rally.proof import others, safety
+from rally.proof import companies, others, owing, safety, saving
 from rally.proof.machine import everything
 from rally.proof.world import Broken, World
 from trips.models import Pledge
@@ -26,6 +22,8 @@ SELECT 'operation ' || kind || ' ' || state || ' ' || error FROM payments_operat
 UNION ALL SELECT 'payment ' || state FROM payments_payment WHERE state IN ('authorizing', 'capturing', 'releasing')
 UNION ALL SELECT 'payment not followed' FROM payments_payment WHERE NOT followed
 UNION ALL SELECT 'event ' || type || ' ' || state || ' ' || error FROM payments_inboxevent WHERE state <> 'done'
+UNION ALL SELECT 'credit on its way back' FROM payments_contribution
+    WHERE aside_minor > CASE state WHEN 'set_aside' THEN amount_minor ELSE 0 END
 UNION ALL SELECT 'pledge ' || state FROM trips_pledge WHERE state IN ('authorizing', 'capturing')
 """
 _NEXT_MOMENT = """
@@ -36,7 +34,8 @@ SELECT min(moment) FROM (
 ) AS waiting
 """
 _COUNTED = ("payments_operation", "rally_statechange", "rally_notice", "payments_ledgertransfer",
-            "payments_refund", "payments_transfer", "payments_attempt", "payments_checkout")  # fmt: skip
+            "payments_refund", "payments_transfer", "payments_attempt", "payments_checkout",
+            "payments_contribution", "payments_wallet", "trips_freedseat", "trips_promotionuse")  # fmt: skip
 
 
 def catch_up(world: World, *, rounds: int = 15) -> None:
@@ -76,7 +75,9 @@ def finish(world: World) -> None:
     _all_is_settled(world)
     safety.check(world)
     _books_agree(world)
-    _everybody_paid_what_they_owe(world)
+    owing.check(world)
+    saving.check(world)
+    companies.check(world)
     _twice_changes_nothing(world)
 
 
@@ -123,7 +124,8 @@ def _be_paid_out(world: World) -> None:
     """Days go by: unpaid fares are dropped, transfers and payouts go out, disputes lapse, refunds fail."""
     for days in (3, 2, 8, 8):
         catch_up(world)
-        if world.trip().state in _SETTLED and not _waits(world):
+        companies.clear_up(world)
+        if world.trip().state in _SETTLED and not _waits(world) and not companies.wait():
             return
         world.pass_time(days=days)
     catch_up(world)
@@ -158,7 +160,7 @@ def _all_is_settled(world: World) -> None:
         PledgeState.EXPIRED, PledgeState.WITHDRAWN, PledgeState.RELEASED, PledgeState.REFUNDED, PledgeState.PAID
     }  # fmt: skip
     for pledge in Pledge.objects.filter(trip_id=world.cast.trip).exclude(state__in=ends):
-        waits_for_staff = pledge.state == PledgeState.WITHDRAWING and _still_owed(pledge)
+        waits_for_staff = pledge.state == PledgeState.WITHDRAWING and owing.still_owed(pledge)
         if not waits_for_staff:
             raise Broken("P10", f"pledge {pledge.code} ends as {pledge.state}")
 
@@ -186,46 +188,6 @@ def _lines_of_orphans(world: World) -> set[str]:
             " LEFT JOIN object AS thing ON thing.id = line.source"
         ).fetchall()
     return {line for line, source, charge in found if source in charges or charge in charges}
-
-
-def _everybody_paid_what_they_owe(world: World) -> None:
-    """P13: who rode paid the exact price; who did not paid what the ladder keeps, or nothing."""
-    intents = world.truth.by_payment()
-    by_hand = Counter[str]()
-    for charge, amount in world.truth.refunds_by_hand():
-        by_hand[charge] += amount
-    trip = world.trip()
-    for pledge in Pledge.objects.filter(trip_id=trip.id).select_related("payment"):
-        mine = intents.get(pledge.payment_id, []) if pledge.payment_id else []
-        if any(each.disputed for each in mine):
-            continue  # what a bank decided is not ours to exact
-        owes = _owes(trip, pledge)
-        paid = sum(each.kept for each in mine) - _still_owed(pledge)
-        given = sum(by_hand[each.charge] for each in mine)
-        if not owes - given <= paid <= owes:
-            raise Broken(
-                "P13", f"{pledge.code} is {pledge.state}, paid {paid}, owes {owes} ({given} by hand)"
-            )
-    strangers = [each for payment, found in intents.items() if payment is None for each in found if each.kept]
-    if strangers:
-        raise Broken("P13", f"money taken for nobody: {strangers[0].id}")
-
-
-def _owes(trip: Any, pledge: Pledge) -> int:
-    """What the rider of a pledge has to have paid in the end: the seats kept, and what was not given back for seats given
-    up and not sold again. Nothing for a trip that did not run."""
-    if trip.state in (TripState.LAPSED, TripState.CANCELLED):
-        return 0
-    kept = sum(pledge.freed_seats.filter(resold_at=None).values_list("kept_minor", flat=True))
-    return kept + (pledge.amount.minor if pledge.state == PledgeState.PAID else 0)
-
-
-def _still_owed(pledge: Pledge) -> int:
-    """Promised back, and the card did not take it: staff's task, and in the books."""
-    if pledge.payment_id is None:
-        return 0
-    failed = Refund.objects.filter(attempt__payment_id=pledge.payment_id, state=RefundState.FAILED)
-    return sum(failed.values_list("amount_minor", flat=True))
 
 
 def _twice_changes_nothing(world: World) -> None:

@@ -26,7 +26,7 @@ from rally.models import User
 from rally.proof.swaps import StoryClock, repeatable, swapped
 from trips.actions import proposals
 from trips.actions.proposals import NewStop
-from trips.models import Event, Place, Trip, Venue
+from trips.models import Event, Place, Promotion, Trip, Venue
 from trips.states import VehicleClass, Visibility
 
 #: A Saturday three weeks before the game.
@@ -34,6 +34,13 @@ START = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
 _KICK_OFF = datetime(2026, 12, 13, 18, 0, tzinfo=UTC)
 _MILWAUKEE = (43.0389, -87.90647)
 RIDERS = 8
+#: Codes with few uses: what each takes off, how often in all and by one rider, and for how many days from the beginning.
+CODES: dict[str, dict[str, int]] = {
+    "TEN": {"amount_minor": 1_000, "max_uses": 3, "max_uses_per_rider": 1, "days": 30},
+    "HALF": {"percent": 50, "max_uses": 2, "max_uses_per_rider": 2, "days": 30},
+    "FREE": {"percent": 100, "max_uses": 2, "max_uses_per_rider": 1, "days": 30},
+    "EARLY": {"percent": 20, "max_uses": 9, "max_uses_per_rider": 2, "days": 9},
+}
 _BASE, _BACKUP = "proof_base", "proof_backup"
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of ours is made in it
 
@@ -79,7 +86,7 @@ class Cast:
     trip: UUID
     stop: UUID
     captain: User
-    staff: User
+    staff: tuple[User, User]
     riders: tuple[User, ...]
     crews: tuple[Crew, ...]
 
@@ -151,11 +158,12 @@ def _made() -> Cast:
     with repeatable(0, moment):
         captain = _person("captain")
         trip = _trip(captain)
+        _codes()
         return Cast(
             trip=trip.id,
             stop=trip.stops.get(position=1).id,
             captain=captain,
-            staff=_person("staff", is_staff=True, is_superuser=True),
+            staff=(_staff("staff"), _staff("second")),
             riders=tuple(_person(f"rider{number}") for number in range(RIDERS)),
             crews=(_crew("lakeshore", 14), _crew("prairie", 7)),
         )
@@ -163,6 +171,17 @@ def _made() -> Cast:
 
 def _person(name: str, **more: Any) -> User:
     return User.objects.create_user(f"{name}@proof.example", name=name.capitalize(), **more)
+
+
+def _staff(name: str) -> User:
+    return _person(name, is_staff=True, is_superuser=True)
+
+
+def _codes() -> None:
+    for code, facts in CODES.items():
+        more = {name: value for name, value in facts.items() if name != "days"}
+        until = START + timedelta(days=facts["days"])
+        Promotion.objects.create(code=code, name=code, valid_from=START, valid_until=until, **more)
 
 
 def _trip(captain: User) -> Trip:

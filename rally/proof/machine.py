@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from operators import tasks as of_operators
-from payments.actions import earnings, inbox, payments, sweeps
+from payments.actions import contributions, earnings, inbox, payments, sweeps
 from rally.proof.moves import move
 from rally.proof.world import World
 from trips import tasks as of_trips
@@ -18,8 +18,10 @@ SWEEPS: dict[str, Callable[[World], object]] = {
     "announce": lambda world: payments.announce_again(now=world.now),
     "holds": lambda world: sweeps.check_holds(now=world.now),
     "transfers": lambda world: earnings.send_due(now=world.now),
+    "credit": lambda world: contributions.hand_back_due(now=world.now),
     "settle": lambda _world: of_trips.settle_due(),
     "expire": lambda _world: of_trips.expire_drafts(),
+    "fares": lambda _world: of_trips.close_fares(),
     "remind": lambda _world: of_trips.remind(),
     "runs": lambda _world: of_operators.sweep_runs(),
 }
@@ -106,7 +108,7 @@ def time_passes(world: World) -> None:
     elif draw < 0.8:
         world.pass_time(hours=world.chance.choice([1, 5, 12, 25]))
     else:
-        world.pass_time(days=world.chance.choice([1, 2, 4]))
+        world.pass_time(days=1 if world.certain_since else world.chance.choice([1, 2, 4]))
     world.say(f"it is {world.now:%d %B, %H:%M}")
 
 
@@ -144,5 +146,6 @@ def restore(world: World) -> None:
     world.memory, world.restored = world.backed_up, True
     world.queue.clear()
     world.pages = [page for page in world.pages if page[0] in known]
+    world.links = [link for link in world.links if link[0] in known]
     world.again = None
     world.say("the database is lost, and restored from the backup")

@@ -82,7 +82,7 @@ def drive(world: World) -> None:
 @move(0.3)
 def cancel(world: World) -> None:
     """The trip is called off."""
-    by = world.chance.choice([world.cast.captain, world.cast.staff])
+    by = world.chance.choice([world.cast.captain, world.cast.staff[0]])
     world.say(f"{by.name} calls the trip off")
     world.again = lambda w: _cancel(w, by)
     _cancel(world, by)
@@ -122,7 +122,7 @@ def dispute(world: World) -> None:
 @move(0.5)
 def staff_try_again(world: World) -> None:
     """Staff press "run again" and "send again" where the desk shows something."""
-    staff = world.cast.staff
+    staff = world.cast.staff[0]
     for operation in Operation.objects.filter(state=OperationState.STUCK).order_by("created_at", "id"):
         world.say(f"staff: run {operation.kind} again")
         world.attempt(lambda it=operation: operations.run_again(it.id, now=world.now, by=staff))  # type: ignore[misc]

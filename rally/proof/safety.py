@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,8 @@ from uuid import UUID
 from django.db import connection
 
 from payments import queries
-from rally.proof.truth import Intent
+from rally.proof import saving
+from rally.proof.truth import Intent, Sent
 from rally.proof.world import Broken, World
 from trips.models import Trip
 from trips.states import OCCUPYING, TripState
@@ -40,8 +42,20 @@ UNION ALL
 SELECT 'P1', count(*) || ' captures count for one payment'
 FROM payments_attempt WHERE state = 'captured' AND NOT unwanted GROUP BY payment_id HAVING count(*) > 1
 UNION ALL
-SELECT 'P6', count(*) || ' transfers of one payment'
-FROM payments_transfer GROUP BY payment_id HAVING count(*) > 1
+SELECT 'P6', count(*) || ' transfers of one payment to one payee'
+FROM payments_transfer WHERE payment_id IS NOT NULL GROUP BY payment_id, payee_id HAVING count(*) > 1
+"""
+#: How many transfers that no charge stands behind were decided for each account and group.
+_DECIDED = """
+SELECT payee.account, transfer."group", count(*) FROM payments_transfer transfer
+JOIN payments_payee payee ON payee.id = transfer.payee_id WHERE transfer.payment_id IS NULL GROUP BY 1, 2
+"""
+#: What each account was due, less what it gave up of that before it was sent.
+_BOOKED = """
+SELECT payee.account, sum(CASE WHEN line.credit = 'operator:payable' THEN line.amount_minor ELSE -line.amount_minor END)
+FROM payments_ledgertransfer line JOIN payments_payee payee ON payee.id = line.payee_id
+WHERE line.credit = 'operator:payable' OR (line.debit = 'operator:payable' AND line.credit <> 'stripe:balance')
+GROUP BY 1
 """
 
 
@@ -107,6 +121,7 @@ def only_for_confirmed(world: World, sight: Sight) -> None:
     if world.restored or world.certain_since is not None:
         return
     taken = [each for intents in sight.truth.values() for each in intents if each.kept > 0]
+    taken = [each for each in taken if each.payment is None or each.payment not in world.elsewhere]
     if taken:
         raise Broken("P3", f"{taken[0].id} took {taken[0].taken} while the trip is {sight.trip.state}")
 
@@ -137,16 +152,44 @@ def refunds_fit(world: World, sight: Sight) -> None:
 
 
 def transfers_fit(world: World, sight: Sight) -> None:
-    """P6: an operator is paid once per pledge, and no more than was taken for it."""
-    sent: dict[str, int] = {}
-    for charge, amount, back in world.truth.transfers():
-        if charge in sent and not world.restored:
-            raise Broken("P6", f"two transfers of {charge}")
-        sent[charge] = sent.get(charge, 0) + amount - back
+    """P6: nobody is sent anything twice, no more of a charge than was taken, and in all no more than was booked for them."""
+    sent = world.truth.transfers()
+    if not sent:
+        return
+    of_charge: Counter[str] = Counter()
+    for each in sent:
+        of_charge[each.charge] += each.net
     taken = {each.charge: each.taken for intents in sight.truth.values() for each in intents}
-    for charge, amount in sent.items():
-        if amount > taken.get(charge, 0):
+    for charge, amount in of_charge.items():
+        if charge and amount > taken.get(charge, 0):
             raise Broken("P6", f"{amount} sent of {taken.get(charge, 0)}")
+    if world.restored:
+        return  # what was asked for is forgotten until the feed tells of it
+    tied = Counter((each.account, each.charge) for each in sent if each.charge)
+    if tied and max(tied.values()) > 1:
+        raise Broken("P6", f"two transfers to one payee: {tied.most_common(1)}")
+    _no_more_than_booked(sent)
+
+
+def _no_more_than_booked(sent: list[Sent]) -> None:
+    """Out of our balance goes each transfer that was decided, once; in all each payee gets at most what the books say."""
+    loose = Counter((each.account, each.group) for each in sent if not each.charge)
+    got: Counter[str] = Counter()
+    for each in sent:
+        got[each.account] += each.net
+    with connection.cursor() as cursor:
+        cursor.execute(_DECIDED)
+        decided = {(account, group): number for account, group, number in cursor.fetchall()}
+        cursor.execute(_BOOKED)
+        booked = dict(cursor.fetchall())
+    for key, number in loose.items():
+        if number > decided.get(key, 0):
+            raise Broken(
+                "P6", f"{number} transfers out of our balance to {key}, decided {decided.get(key, 0)}"
+            )
+    for account, amount in got.items():
+        if amount > booked.get(account, 0):
+            raise Broken("P6", f"{amount} sent to {account}, booked {booked.get(account, 0)}")
 
 
 def books_hold(world: World, sight: Sight) -> None:
@@ -171,6 +214,17 @@ def no_more_than_agreed(world: World, sight: Sight) -> None:
                 raise Broken("P8", f"{each.id} took {each.taken}, {agreed[row.pledge]} was agreed")
 
 
+def fares_fall(world: World, sight: Sight) -> None:
+    """P17 is judged in the end; for that the story remembers how many seats were paid at once while the fare could fall."""
+    if sight.trip.locked_percent is not None and sight.trip.fares_closed_at is None:
+        world.memory.funded = max(world.memory.funded, sight.trip.seats_funded)
+
+
+def codes_fit(world: World, sight: Sight) -> None:
+    """P18: no code pays more often than it may."""
+    saving.limits_hold(world)
+
+
 def seats_fit(world: World, sight: Sight) -> None:
     """P9: no seat is sold twice."""
     taken = sum(row.seats for row in sight.rows if row.state in OCCUPYING)
@@ -188,6 +242,8 @@ PROPERTIES: list[Property] = [
     books_hold,
     no_more_than_agreed,
     seats_fit,
+    fares_fall,
+    codes_fit,
 ]
 
 

@@ -8,14 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from rally.proof import ending, machine, others, riders, safety, twins
+from rally import rules
+from rally.proof import companies, ending, machine, more_seats, others, riders, safety, saving, twins
 from rally.proof.ground import Ground
 from rally.proof.moves import Move, next_move
 from rally.proof.trouble import mend_connection
 from rally.proof.world import Broken, World
 from trips.models import Trip
+from trips.pricing import ladders
 from trips.states import TripState
 
+#: Where the moves are.
+TOLD_BY = (companies, machine, more_seats, others, riders, saving)
 #: Steps before the storm in a short story: what is built wrongly shows in storms.
 SHORT = 6
 #: How many stories have their decision in a storm, and how long it lasts.
@@ -67,7 +71,7 @@ def _judged(world: World, part: Callable[[], object]) -> tuple[str, str]:
 
 def _whole(world: World, steps: int | None) -> None:
     with world.told():
-        _begin(world)
+        _begin(world, whole=steps is None)
         for _ in range(world.chance.randint(30, 50) if steps is None else steps):
             _step(world, next_move(world))
         if steps is not None or world.chance.random() < _STORMY:
@@ -75,26 +79,74 @@ def _whole(world: World, steps: int | None) -> None:
         ending.finish(world)
 
 
-def _begin(world: World) -> None:
-    """Where this story begins: how many seats it takes, how near the decision is, and whether a bus is bound."""
+#: How many stories have a fare that falls, a small bus that fills up, riders with credit, and a trip that is certain.
+_FALLING, _FULL, _CREDIT, _CERTAIN = 1 / 3, 0.45, 0.6, 0.45
+
+
+def _begin(world: World, *, whole: bool) -> None:
+    """Where this story begins: what kind of trip it is, who has credit, how near the decision is, whether a bus is bound.
+
+    Only one that is told as a `whole` may begin with a trip that is certain.
+    """
     draw = world.chance
     threshold = draw.choice([2, 3, 4])
-    Trip.objects.filter(id=world.cast.trip).update(threshold=threshold)
-    trip = world.trip()
+    ladder = ladder_of(world, threshold) if draw.random() < _FALLING else []
+    Trip.objects.filter(id=world.cast.trip).update(threshold=threshold, ladder=ladder)
     world.watch = lambda: safety.nothing_twice(world)
     world.trouble.second_worker = lambda: machine.second_worker(world)
-    world.say(f"seed {world.seed}: goes at {threshold}, hears by {world.feed}")
-    if draw.random() < 0.35:
+    world.say(
+        f"seed {world.seed}: goes at {threshold}, falls by {ladder or 'nothing'}, hears by {world.feed}"
+    )
+    companies.agree_on_terms(world)
+    for rider in draw.sample(world.cast.riders, 3) if draw.random() < _CREDIT else ():
+        saving.give_to(world, rider, draw.choice(saving.SUMS))
+        saving.agree(world)
+    full, certain = draw.random() < _FULL, draw.random() < _CERTAIN
+    if whole and certain:
+        _make_certain(world, full=full)
+    else:
+        _gather(world, full=full)
+    safety.check(world)
+
+
+def _gather(world: World, *, full: bool) -> None:
+    """Riders gather: none so far, or some; more where the bus is small."""
+    draw = world.chance
+    if full:
+        others.commit(world, world.cast.crews[1])
+    elif draw.random() < 0.35:
         others.commit_bus(world)
     if draw.random() < 0.5:
-        world.clock.move_to(trip.decides_at - timedelta(hours=draw.choice([1, 30, 90, 200])))
-    for _ in range(draw.choice([0, 3, 5])):
+        world.clock.move_to(world.trip().decides_at - timedelta(hours=draw.choice([1, 30, 90, 200])))
+    for _ in range(draw.choice([3, 5]) if full else draw.choice([0, 3, 5])):
         riders.join_and_pay(world)
-    safety.check(world)
+
+
+def _make_certain(world: World, *, full: bool) -> None:
+    """It was decided in fair weather, and some days have gone by: now people leave, join late, and take over seats."""
+    draw, crew = world.chance, world.cast.crews[1 if full else 0]
+    others.commit(world, crew)
+    for rider in world.cast.riders[:3]:
+        riders.join_well(world, rider, seats=2)
+    if full:
+        riders.join_well(world, world.cast.riders[3], seats=1)
+    for _ in range(3):
+        machine.everything(world)
+        safety.check(world)
+        world.pass_time(minutes=3)
+    world.clock.move_to(world.trip().departs_at - timedelta(hours=draw.choice([300, 160, 100, 60, 40])))
+    world.say(f"the trip is {world.trip().state}, it is {world.now:%d %B, %H:%M}")
+
+
+def ladder_of(world: World, threshold: int) -> list[list[int]]:
+    """The steps that the trip would have, proposed with this threshold and a fare that falls."""
+    least = rules.current().ladder_least_percent
+    return ladders.build(threshold=threshold, capacity=world.trip().capacity, least_percent=least)
 
 
 def _step(world: World, chosen: Move) -> None:
     world.steps += 1
+    world.pass_time(seconds=1)
     world.say(f"-- {world.steps}, {world.now:%d %b %H:%M}: {chosen.name}")
     chosen.act(world)
     safety.check(world)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from payments.sandbox.core import Sandbox
@@ -36,6 +37,22 @@ class Intent:
     def kept(self) -> int:
         """Taken and not given back."""
         return self.taken - self.returned
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One transfer as the provider has it: to which account, out of which charge (none: out of our balance)."""
+
+    account: str
+    charge: str
+    group: str
+    amount: int
+    back: int
+
+    @property
+    def net(self) -> int:
+        """Sent and not taken back."""
+        return self.amount - self.back
 
 
 class Truth:
@@ -95,10 +112,22 @@ class Truth:
                 " AND json_extract(body, '$.metadata.op') IS NULL"
             ).fetchall()
 
-    def transfers(self) -> list[tuple[str, int, int]]:
-        """Source charge, amount and what was taken back of each transfer."""
+    def transfers(self) -> list[Sent]:
+        """Every transfer to a company or partner, oldest first."""
         with self._sandbox.store.reading() as rows:
-            return rows.sql(
-                "SELECT json_extract(body, '$.source_transaction'), json_extract(body, '$.amount'),"
-                " json_extract(body, '$.amount_reversed') FROM object WHERE kind = 'transfer'"
+            found = rows.sql(
+                "SELECT json_extract(body, '$.destination'), coalesce(json_extract(body, '$.source_transaction'), ''),"
+                " json_extract(body, '$.transfer_group'), json_extract(body, '$.amount'),"
+                " json_extract(body, '$.amount_reversed') FROM object WHERE kind = 'transfer' ORDER BY seq"
             ).fetchall()
+        return [Sent(*row) for row in found]
+
+    def returned_since(self, moment: datetime) -> int:
+        """What was given back of any charge from this moment on, in all."""
+        with self._sandbox.store.reading() as rows:
+            found = rows.sql(
+                "SELECT sum(json_extract(body, '$.amount')) FROM object WHERE kind = 'refund'"
+                " AND json_extract(body, '$.created') >= ?",
+                (int(moment.timestamp()),),
+            ).fetchone()
+        return int(found[0] or 0)

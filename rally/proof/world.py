@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,11 +22,13 @@ from payments.sandbox.events import SECRET
 from payments.sandbox.faults import Faults
 from rally import later as doorway
 from rally.errors import Refusal
+from rally.models import User
 from rally.proof.ground import START, Cast, Ground
 from rally.proof.swaps import StoryClock, repeatable, swapped
 from rally.proof.trouble import Crash, Trouble, mend_connection
 from rally.proof.truth import Truth
 from trips.models import Pledge, Trip
+from trips.states import OCCUPYING, PledgeState
 
 _Answer = TypeVar("_Answer")
 _FEEDS = ("push", "poll", "both", "both")
@@ -41,16 +43,50 @@ class Broken(BaseException):
         self.what = what
 
 
+@dataclass(frozen=True)
+class GaveUp:
+    """Paid seats of a pledge that their rider gave up: what was in for all it had, and what had to come back by the ladder."""
+
+    pledge: UUID
+    seats: int
+    of: int  #: seats that it had
+    price: int  #: of each at that moment
+    paid: int  #: what the rider had put in for all of them, by card and from credit
+    percent: int
+
+    @property
+    def shares(self) -> list[int]:
+        """What was in for each of the seats it had, those that go first."""
+        each, odd = divmod(self.paid, self.of)
+        return [each + (number < odd) for number in range(self.of)]
+
+    @property
+    def kept(self) -> list[int]:
+        """What is kept of each seat given up, until it is sold again; none where all comes back."""
+        stays = sum(self.shares[: self.seats]) * (100 - self.percent) // 100
+        each, odd = divmod(stays, self.seats)
+        return [amount for number in range(self.seats) if (amount := each + (number < odd))]
+
+    @property
+    def rest(self) -> int:
+        """What is in for the seats that the pledge still has."""
+        return sum(self.shares[self.seats :])
+
+
 @dataclass
 class Memory:
-    """What the story knows by itself about what each pledge has agreed to, to compare the books with."""
+    """What the story knows by itself about pledges, to compare the books with."""
 
     #: Pledge → the most that it ever agreed to pay.
     agreed: dict[UUID, int] = field(default_factory=dict)
+    #: Who left when, oldest first.
+    gave_up: list[GaveUp] = field(default_factory=list)
+    #: The most seats whose money was there at once, since the price is locked.
+    funded: int = 0
 
     def copy(self) -> Memory:
         """As it is now."""
-        return Memory(dict(self.agreed))
+        return Memory(dict(self.agreed), list(self.gave_up), self.funded)
 
 
 class Errors(logging.Handler):
@@ -81,6 +117,10 @@ class World:
         self.log: list[str] = log if log is not None else []
         self.queue: list[tuple[str, dict[str, Any]]] = []
         self.pages: list[tuple[UUID, UUID, str]] = []  #: pledge, payment, address
+        self.links: list[
+            tuple[UUID, str, object]
+        ] = []  #: pledge, key of a link to pay, and which asking it was for
+        self.elsewhere: set[UUID] = set()  #: payments for other trips
         self.steps = 0
         self.memory = Memory()
         self.feed = self.chance.choice(_FEEDS)
@@ -155,6 +195,14 @@ class World:
         found = Pledge.objects.filter(trip_id=self.cast.trip).select_related("payment")
         rows = list((found.filter(state__in=states) if states else found).order_by("created_at", "id"))
         return self.chance.choice(rows) if rows else None
+
+    def a_rider(self, *, among: Sequence[User] = ()) -> User:
+        """One of the riders, mostly one who has no seats yet."""
+        riders = among or self.cast.riders
+        live = Pledge.objects.filter(trip_id=self.cast.trip, state__in=[*OCCUPYING, PledgeState.WAITING])
+        inside = set(live.values_list("rider_id", flat=True))
+        free = [each for each in riders if each.id not in inside]
+        return self.chance.choice(free if free and self.chance.random() < 0.85 else riders)
 
     # ---- doing
 
