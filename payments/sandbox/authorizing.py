@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from payments.sandbox import money
 from payments.sandbox.call import Call, public
@@ -126,22 +126,43 @@ def _remember(call: Call, intent: Json, method: Json, *, authenticated: bool) ->
         call.put(method)
 
 
+def error_kept(decline: Decline, method: Json, **more: str) -> Json:
+    """Give what is kept on an intent whose card was declined; `more` is what not every kind of intent has."""
+    blame = "invalid_request_error" if decline.code.endswith("_authentication_failure") else "card_error"
+    error: Json = {
+        "advice_code": decline.advice,
+        "code": decline.code,
+        "decline_code": decline.reason,
+        "message": decline.message,
+        "payment_method": public(method),
+        "type": blame,
+        **more,
+    }
+    return {name: error[name] for name in sorted(error) if error[name] is not None}
+
+
+def declined(decline: Decline, method: Json, **about: Any) -> ApiError:
+    """Give the answer 402 to a card that was declined, with the objects that it is `about`."""
+    return ApiError(
+        402,
+        decline.message,
+        kind="card_error",
+        code=decline.code,
+        keeps=True,
+        advice_code=decline.advice,
+        decline_code=decline.reason,
+        payment_method=public(method),
+        **about,
+    )
+
+
 def fail(call: Call, intent: Json, method: Json, decline: Decline, *, off_session: bool) -> Json:
     """Keep a declined attempt, put the intent back to `requires_payment_method` and raise `ApiError` 402."""
     charge = money.charge_card(
         call, intent, method, off_session=off_session, authenticated=False, decline=decline
     )
-    error: Json = {
-        "advice_code": decline.advice,
-        "charge": charge["id"],
-        "code": decline.code,
-        "decline_code": decline.reason,
-        "doc_url": f"https://docs.stripe.com/error-codes#{decline.code.replace('_', '-')}",
-        "message": decline.message,
-        "payment_method": public(method),
-        "type": "card_error" if decline is not _AUTHENTICATION_FAILED else "invalid_request_error",
-    }
-    error = {name: value for name, value in error.items() if value is not None}
+    doc_url = f"https://docs.stripe.com/error-codes#{decline.code.replace('_', '-')}"
+    error = error_kept(decline, method, charge=charge["id"], doc_url=doc_url)
     intent.update(
         status="requires_payment_method",
         last_payment_error=error,
@@ -152,18 +173,7 @@ def fail(call: Call, intent: Json, method: Json, decline: Decline, *, off_sessio
     call.put(intent)
     call.emit("charge.failed", charge)
     call.emit("payment_intent.payment_failed", intent)
-    raise ApiError(
-        402,
-        decline.message,
-        kind="card_error",
-        code=decline.code,
-        keeps=True,
-        advice_code=decline.advice,
-        charge=charge["id"],
-        decline_code=decline.reason,
-        payment_intent=public(intent),
-        payment_method=public(method),
-    )
+    raise declined(decline, method, charge=charge["id"], payment_intent=public(intent))
 
 
 def answer_challenge(call: Call, intent: Json, *, passed: bool) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from payments.sandbox.authorizing import OPEN, ask, unexpected
+from payments.sandbox.authorizing import OPEN, ask, declined, error_kept, unexpected
 from payments.sandbox.call import Call, fresh_metadata, merged_metadata, new_id, public, route
 from payments.sandbox.cards import Decline
 from payments.sandbox.customers import attach, card_of, live_customer
@@ -163,35 +163,16 @@ def save(call: Call, setup: Json, method: Json, *, authenticated: bool) -> Json:
 
 
 def _failed(call: Call, setup: Json, method: Json, decline: Decline) -> ApiError:
-    error: Json = {
-        "advice_code": decline.advice,
-        "code": decline.code,
-        "decline_code": decline.reason,
-        "message": decline.message,
-        "payment_method": public(method),
-        "type": "card_error" if decline is not _AUTHENTICATION_FAILED else "invalid_request_error",
-    }
-    error = {name: value for name, value in error.items() if value is not None}
     setup.update(
         status="requires_payment_method",
-        last_setup_error=error,
+        last_setup_error=error_kept(decline, method),
         next_action=None,
         payment_method=None,
         latest_attempt=new_id("setatt"),
     )
     call.put(setup)
     call.emit("setup_intent.setup_failed", setup)
-    return ApiError(
-        402,
-        decline.message,
-        kind="card_error",
-        code=decline.code,
-        keeps=True,
-        advice_code=decline.advice,
-        decline_code=decline.reason,
-        payment_method=public(method),
-        setup_intent=public(setup),
-    )
+    return declined(decline, method, setup_intent=public(setup))
 
 
 @route("POST", "setup_intents/{id}/cancel", "SetupIntentCancelParams")
