@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from operators.actions import companies, driving, fleet, papers, people, runs
+from operators.actions import companies, driving, fleet, papers, pay, people, runs
 from operators.models import Member, Operator, Paper, Run, Vehicle
-from operators.states import PaperKind, Role
+from operators.states import PaperKind, Role, RunState
 from payments.models import Payment
 from payments.states import PaymentState
 from rally import clock, journal
@@ -219,3 +219,16 @@ def drive(run: Run, by: User) -> None:
     for step in (driving.start, driving.arrive, driving.head_back, driving.complete):
         step(run_id=run.id, now=clock.now(), by=by)
     run.refresh_from_db()
+
+
+def booked(run: Run, *, now: datetime) -> Run:
+    """The run with pay that was booked; no rider paid, its price is fixed."""
+    Run.objects.filter(id=run.id).update(
+        state=RunState.COMPLETED, started_at=now, completed_at=now, terms={"kind": "fixed", "percent": 100}
+    )
+    for pledge in run.trip.pledges.all():
+        type(pledge.payment).objects.filter(id=pledge.payment_id).update(
+            state="refunded", refunded_minor=pledge.payment.captured_minor
+        )
+    type(run.trip).objects.filter(id=run.trip_id).update(state=TripState.COMPLETED)
+    return pay.book(run_id=run.id, now=now)

@@ -9,8 +9,6 @@ from urllib.parse import urljoin, urlsplit
 
 from django.test import Client
 
-_VOID = {"input", "br", "img", "meta", "link", "hr", "source", "col", "area", "base", "wbr", "path", "rect"}
-
 
 @dataclass
 class Form:

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from django.db import transaction
 
 from payments import gateway
 from payments.actions import checkouts, operations, payments
-from payments.models import Attempt, Checkout, Customer, Operation
+from payments.models import Attempt, Checkout, Customer, Operation, Payment
 from payments.sandbox.core import Sandbox
+from payments.sandbox.faults import Fault
 from payments.states import PaymentState
 from rally.models import User
 from tests.factories.payments import at_page, go, payment, usd
-from tests.payments.conftest import Time, heal
+from tests.payments.conftest import Time, heal, saved
 from tests.racing import at_once
 
 pytestmark = pytest.mark.race
 SAVE, HOLD = Checkout.Mode.SAVE, Checkout.Mode.HOLD
 
 
-def test_two_workers_on_one_operation_have_one_effect(sandbox: Sandbox, ana: User, time: Time) -> None:
+def asked_in_vain(sandbox: Sandbox, payer: User, time: Time) -> tuple[Payment, Operation, datetime]:
+    """An operation that must be sent again a minute later: the first time it never arrived."""
     assert sandbox.faults is not None
-    paid = at_page(payment(ana, now=time()), SAVE, now=time())
-    from payments.sandbox.faults import Fault
-
+    paid = saved(payer, time)
     sandbox.faults.script("POST", "payment_intents$", Fault.DROP_BEFORE)
     payments.authorize(payment_id=paid.id, amount=usd(4200), now=time())
-    operation = Operation.objects.get(kind="authorize")
-    now = time.move(minutes=1)
+    return paid, Operation.objects.get(kind="authorize"), time.move(minutes=1)
+
+
+def test_two_workers_on_one_operation_have_one_effect(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid, operation, now = asked_in_vain(sandbox, ana, time)
     sandbox.faults.delay = 0.05
     at_once(*[lambda: operations.run(operation.id, now=now)] * 4)
     sandbox.faults.delay = 0
@@ -39,14 +44,7 @@ def test_two_workers_on_one_operation_have_one_effect(sandbox: Sandbox, ana: Use
 
 def test_a_worker_whose_lease_ran_out_meets_the_next_one(sandbox: Sandbox, ana: User, time: Time) -> None:
     """Both send, under one key, and both record: still one hold."""
-    assert sandbox.faults is not None
-    paid = at_page(payment(ana, now=time()), SAVE, now=time())
-    from payments.sandbox.faults import Fault
-
-    sandbox.faults.script("POST", "payment_intents$", Fault.DROP_BEFORE)
-    payments.authorize(payment_id=paid.id, amount=usd(4200), now=time())
-    operation = Operation.objects.get(kind="authorize")
-    now = time.move(minutes=1)
+    paid, operation, now = asked_in_vain(sandbox, ana, time)
     sandbox.faults.delay = 0.1
     at_once(
         lambda: operations.run(operation.id, now=now),
@@ -120,14 +118,7 @@ def test_two_refunds_for_one_reason_are_one(sandbox: Sandbox, ana: User, time: T
 
 def test_a_settlement_waits_for_nobody_s_transaction(sandbox: Sandbox, ana: User, time: Time) -> None:
     """An operation whose row somebody looks at is left alone, not waited for."""
-    from payments.sandbox.faults import Fault
-
-    assert sandbox.faults is not None
-    paid = at_page(payment(ana, now=time()), SAVE, now=time())
-    sandbox.faults.script("POST", "payment_intents$", Fault.DROP_BEFORE)
-    payments.authorize(payment_id=paid.id, amount=usd(4200), now=time())
-    operation = Operation.objects.get(kind="authorize")
-    now = time.move(minutes=1)
+    _paid, operation, now = asked_in_vain(sandbox, ana, time)
     with transaction.atomic():
         Operation.objects.select_for_update().get(id=operation.id)
         assert at_once(lambda: operations.run(operation.id, now=now)) == ["pending"]

@@ -10,13 +10,13 @@ import pytest
 from operators.actions import agreements as action
 from operators.actions import holding
 from operators.errors import DayTaken, NothingWaits
-from operators.models import HoldBack, Run
+from operators.models import HoldBack
 from operators.queries import agreements
 from payments import queries as money
 from rally.errors import BadInput, NotAllowed
 from rally.models import StaffAction, User
 from rally.money import Money
-from tests.factories.operators import Company, company, confirmed_run, ready, van_trip
+from tests.factories.operators import Company, booked, company, confirmed_run, ready, van_trip
 
 pytestmark = pytest.mark.django_db
 
@@ -60,13 +60,13 @@ def test_what_makes_no_agreement(sam: User, max_: User, now: datetime) -> None:
 def test_a_run_keeps_the_terms_it_was_committed_on(sam: User, now: datetime) -> None:
     crew = ready()
     first = crew.commits(van_trip())
-    assert first.terms == {}
+    assert first.terms == {"given_up_late": [168, 10_000]}
     from operators.actions import runs
 
     runs.withdraw(run_id=first.id, now=now, by=crew.owner)
     agree(crew, "reseller", 85, sam, now)
     second = crew.commits(van_trip())
-    assert second.terms == {"kind": "reseller", "percent": 85}
+    assert second.terms == {"kind": "reseller", "percent": 85, "given_up_late": [168, 10_000]}
     agree(crew, "fixed", 90, sam, now, applies_from=TODAY + timedelta(days=1))
     second.refresh_from_db()
     assert second.terms["kind"] == "reseller"
@@ -92,26 +92,8 @@ def test_the_terms_in_words_and_in_money(terms: dict[str, Any], words: str, pays
 # ---- holding back
 
 
-def booked(now: datetime) -> Run:
-    """A run with pay that was booked; no rider paid, its price is fixed."""
-    from operators.actions import pay
-    from operators.states import RunState
-    from trips.states import TripState
-
-    run = confirmed_run()
-    Run.objects.filter(id=run.id).update(
-        state=RunState.COMPLETED, started_at=now, completed_at=now, terms={"kind": "fixed", "percent": 100}
-    )
-    for pledge in run.trip.pledges.all():
-        type(pledge.payment).objects.filter(id=pledge.payment_id).update(
-            state="refunded", refunded_minor=pledge.payment.captured_minor
-        )
-    type(run.trip).objects.filter(id=run.trip_id).update(state=TripState.COMPLETED)
-    return pay.book(run_id=run.id, now=now)
-
-
 def test_pay_waits_and_is_released_less_what_is_kept(sam: User, now: datetime) -> None:
-    run = booked(now)
+    run = booked(confirmed_run(), now=now)
     group, payee_id = f"trip:{run.trip_id}", run.operator.payee_id
     back = holding.hold_back(run_id=run.id, amount=None, why="A rider was hurt.", now=now, by=sam)
     assert holding.hold_back(run_id=run.id, amount=None, why="Again.", now=now, by=sam) == back
@@ -137,7 +119,7 @@ def test_a_part_is_held_back_before_the_pay_is_booked(sam: User, now: datetime) 
 def test_what_was_sent_cannot_be_held_back(sam: User, now: datetime) -> None:
     from payments.models import Transfer
 
-    run = booked(now)
+    run = booked(confirmed_run(), now=now)
     Transfer.objects.update(state="paid", transfer="tr_1")
     with pytest.raises(NothingWaits):
         holding.hold_back(run_id=run.id, amount=None, why="Too late.", now=now, by=sam)

@@ -14,16 +14,14 @@ from django.urls import reverse
 from pypdf import PdfReader
 from pytest_django import DjangoAssertNumQueries
 
-from operators.actions import holding, pay
+from operators.actions import holding
 from operators.models import Run
 from operators.queries.statements import statement
-from operators.states import RunState
 from payments.models import LedgerTransfer, Payee, Transfer
 from payments.queries import balance
 from rally.models import User
 from rally.money import Money
-from tests.factories.operators import Company, confirmed_run, ready
-from trips.states import TripState
+from tests.factories.operators import Company, booked, confirmed_run, ready
 
 pytestmark = pytest.mark.django_db
 
@@ -34,21 +32,9 @@ MONTH = [2026, 11]
 @pytest.fixture
 def earned(crew: Company, run: Run, now: datetime) -> Run:
     """A run with a fixed price, booked; one of the riders has a Greek name, the company a Polish one."""
-    return booked(crew, run, now)
-
-
-def booked(crew: Company, run: Run, now: datetime) -> Run:
     crew.operator.name = "Łódź & Ελλάς Коач"
     crew.operator.save(update_fields=["name"])
-    Run.objects.filter(id=run.id).update(
-        state=RunState.COMPLETED, started_at=now, completed_at=now, terms={"kind": "fixed", "percent": 100}
-    )
-    for pledge in run.trip.pledges.all():
-        type(pledge.payment).objects.filter(id=pledge.payment_id).update(
-            state="refunded", refunded_minor=pledge.payment.captured_minor
-        )
-    type(run.trip).objects.filter(id=run.trip_id).update(state=TripState.COMPLETED)
-    return pay.book(run_id=run.id, now=now)
+    return booked(run, now=now)
 
 
 def addresses() -> list[str]:
@@ -177,7 +163,7 @@ def test_a_statement_asks_no_more_for_more_runs(
     other = confirmed_run(ready())
     Run.objects.filter(id=other.id).update(operator=crew.operator)
     other.refresh_from_db()
-    booked(crew, other, now)
+    booked(other, now=now)
     assert LedgerTransfer.objects.filter(payee=crew.operator.payee_id).count() == 2
     with django_assert_num_queries(len(few)):
         assert other.code in browser.get(address).content.decode() or other.trip.code
@@ -185,7 +171,7 @@ def test_a_statement_asks_no_more_for_more_runs(
 
 @pytest.mark.django_db(transaction=True)
 def test_the_way_to_being_paid(crew: Company, run: Run, otto: User, as_: As, now: datetime) -> None:
-    booked(crew, run, now)
+    booked(run, now=now)
     owner, page = as_(crew.owner), reverse("operators:payouts")
     begun = owner.get(page).content.decode()
     assert "<strong>Not begun</strong>" in begun
