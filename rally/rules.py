@@ -66,6 +66,9 @@ class Rules:
     least_by_card: int = 100
     # A bus that went one way only gives back this share of the fare; staff may raise it
     one_leg_percent: int = 50
+    # A company that gives up a run so late (as late as riders leave free of charge no more) owes this much; 0: nothing
+    given_up_late_hours: int = 168
+    given_up_late_cost: int = 10_000
     # Said sorry in credit when an operator leaves riders standing
     goodwill: int = 1_000
     # Credit for who brought a friend, once that friend has ridden (peer: Rally, $5 a seat)

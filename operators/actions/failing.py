@@ -9,12 +9,13 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from operators import notices, permissions
-from operators.actions import pay
+from operators.actions import holding, pay
 from operators.actions.companies import one_line
 from operators.actions.runs import note
 from operators.errors import RunNotChangeable
 from operators.locks import locked_trip_and_run
 from operators.models import Run
+from operators.queries.agreements import cost_of_giving_up
 from operators.states import RUN, Leg, RunState
 from rally import journal
 from rally.models import StateChange, User
@@ -39,7 +40,8 @@ def give_up(*, run_id: Any, why: str, now: datetime, by: User) -> Run:
     """The company cannot drive a trip that is certain, and the bus has not left: another one is looked for.
 
     The riders stay, keep their price, and are told. If nobody takes it over, staff call the trip off
-    (`trips.actions.trips.cancel`, `sorry=True`). Owners, dispatchers and staff. Twice is once. Raises `NotAllowed`,
+    (`trips.actions.trips.cancel`, `sorry=True`). Late, the company owes what its terms say. Owners, dispatchers and staff.
+    Twice is once. Raises `NotAllowed`,
     `RunNotChangeable` before the trip is certain (then `runs.withdraw`) and once the bus has left, `BadInput` without a
     reason.
     """
@@ -56,6 +58,17 @@ def give_up(*, run_id: Any, why: str, now: datetime, by: User) -> Run:
     run.legs_percent = 0
     journal.move(run, RUN, RunState.REPLACED, now=now, by=by, why=reason, also=("legs_percent",))
     trips.lose_bus(trip_id=trip.id, now=now, by=by)
+    cost = cost_of_giving_up(run.terms, trip, now)
+    if cost:
+        reference = f"given_up:{run.code}"
+        holding.penalise(
+            operator_id=run.operator_id,
+            amount=cost,
+            why="given up late",
+            reference=reference,
+            now=now,
+            by=None,
+        )
 
     notices.driver_relieved(run, run.person, now)
     return run

@@ -55,7 +55,7 @@ class Run(Row):
     next_stop = models.ForeignKey(Stop, null=True, on_delete=models.SET_NULL, related_name="+")
     terms = models.JSONField(
         default=dict,
-        help_text="{kind, percent} of the agreement when it was committed; empty: the usual share",
+        help_text="as agreed when it was committed: kind, percent (without: the usual share), given_up_late [hours, cost]",
     )
     legs_percent = models.PositiveSmallIntegerField(
         default=100, help_text="the part of the pay for the ways that were really driven"

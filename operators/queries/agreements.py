@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db.models import Q
@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from operators.models import Agreement, Operator, Run
 from operators.settling.splits import Driven, Facts, Kept, Terms, split
 from operators.states import AgreementKind
+from rally import rules
 from rally.money import Money
 from trips.models import Trip
 
@@ -22,9 +23,19 @@ def in_force(operator: Operator, day: date) -> Agreement | None:
 
 
 def snapshot(operator: Operator, day: date) -> dict[str, Any]:
-    """The terms of a run that is committed on this day, as they are kept with it."""
-    agreement = in_force(operator, day)
-    return {"kind": agreement.kind, "percent": agreement.percent} if agreement else {}
+    """The terms of a run that is committed on this day, as they are kept with it: the agreement, and what it costs to
+    give the run up late."""
+    agreement, numbers = in_force(operator, day), rules.current()
+    paid = {"kind": agreement.kind, "percent": agreement.percent} if agreement else {}
+    late = [numbers.given_up_late_hours, numbers.given_up_late_cost]
+    return {**paid, "given_up_late": late} if all(late) else paid
+
+
+def cost_of_giving_up(kept: dict[str, Any], trip: Trip, now: datetime) -> Money:
+    """What a company owes that gives a run on these terms up now."""
+    hours, cost = kept.get("given_up_late", (0, 0))
+    late = trip.departs_at - now < timedelta(hours=hours)
+    return Money(cost if late else 0, trip.currency)
 
 
 def terms_of(kept: dict[str, Any]) -> Terms:
@@ -33,7 +44,16 @@ def terms_of(kept: dict[str, Any]) -> Terms:
 
 
 def in_words(kept: dict[str, Any], trip: Trip) -> str:
-    """How a run is paid, as a sentence that follows "You are paid"."""
+    """How a run is paid, as a sentence that follows "You are paid:", and what it costs to give it up late."""
+    hours, cost = kept.get("given_up_late", (0, 0))
+    if not cost:
+        return _paid_in_words(kept, trip)
+    late = _("Whoever gives up a certain trip less than %(days)s days before it leaves owes %(cost)s.")
+    facts = {"days": f"{hours / 24:g}", "cost": Money(cost, trip.currency)}
+    return f"{_paid_in_words(kept, trip)} {late % facts}"
+
+
+def _paid_in_words(kept: dict[str, Any], trip: Trip) -> str:
     terms = terms_of(kept)
     of_price = trip.cost.percent(terms.percent)
     if terms.kind == AgreementKind.FIXED:

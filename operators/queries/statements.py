@@ -151,6 +151,9 @@ def _in_words(entry: Entry, runs: dict[str, Run], reasons: dict[str, str]) -> st
     if run is not None:
         return f"{words}: {run.trip} ({run.code})"
     kind, _colon, reference = entry.key.partition(":")
+    if reference.startswith("given_up:"):
+        given_up = _("run %(code)s was given up late") % {"code": reference.removeprefix("given_up:")}
+        return f"{words}: {given_up}"
     return f"{words}: {reasons.get(reference, reference)}" if kind == "penalty" else words
 
 

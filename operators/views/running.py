@@ -12,8 +12,8 @@ from django.views.decorators.http import require_POST, require_safe
 from operators.actions import runs as action
 from operators.forms import PairForm, blaming
 from operators.models import Member, Run
+from operators.queries import agreements, commitments, earned, manifests
 from operators.queries import board as board_look
-from operators.queries import commitments, earned, manifests
 from operators.queries import companies as look
 from operators.states import RunState
 from operators.views import doors
@@ -102,10 +102,12 @@ def _run_page(
 ) -> HttpResponse:
     company, law = member.operator, rules.current()
     offer = board_look.offer_of(company, found.trip, law, terms=found.terms)
+    giving_up = agreements.cost_of_giving_up(found.terms, found.trip, clock.now())
     context = {
         "run": found,
         "trip": found.trip,
         "offer": offer,
+        "giving_up": giving_up,
         "stops": look.stops_with_riders(found.trip),
         "counts": manifests.seat_counts([found])[found.id],
         "journal": [(line, RunState(line.new).label) for line in look.journal_of(found)],
