@@ -17,8 +17,8 @@ from rally.money import Money
 #: We owe it to payees; they owe it to us.
 _DUE = (Account.OPERATOR_PAYABLE, Account.PARTNER_PAYABLE)
 _DEBT = Account.OPERATOR_RECEIVABLE
-#: Where what is given back to payers goes, and who bears it.
-_TO_PAYERS = (Account.RIDER_REFUND_DUE, Account.RIDER_CREDIT, Account.PROMOTION)
+#: Where what is given back to payers goes (credit and codes by way of what is set aside), and who bears it.
+_TO_PAYERS = (Account.RIDER_REFUND_DUE, Account.CREDIT_SET_ASIDE)
 _BEARERS = (Account.RIDER_DEPOSIT, *_DUE, _DEBT, Account.TAX_PAYABLE, Account.PLATFORM_FEE)
 
 
