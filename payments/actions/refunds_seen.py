@@ -127,7 +127,7 @@ def _keep(promises: list[Refund], row: Refund, now: datetime) -> None:
 
 def _owe_again(row: Refund, now: datetime) -> None:
     """A refund came back: nothing of what it had kept has arrived either."""
-    for promise in row.keeps.all():
+    for promise in row.keeps.filter(state=RefundState.SUCCEEDED):
         promise.kept_by = None
         why = "what was made at the provider came back"
         changes.move(promise, REFUND, RefundState.FAILED, now=now, by=None, why=why, also=("kept_by",))
