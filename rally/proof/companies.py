@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,8 +12,9 @@ from operators.actions import agreements, holding
 from operators.models import HoldBack, Operator, Run
 from operators.states import AgreementKind, RunState
 from payments.actions import checkouts, earnings, payments, requests
-from payments.models import Account, Checkout, LedgerTransfer, MoneyRequest, Operation, Payee, Transfer
-from payments.states import OperationState, RequestState, TransferState
+from payments.models import Account, Checkout, LedgerTransfer, MoneyRequest, Payee, Transfer
+from payments.sandbox.money import balances
+from payments.states import RequestState, TransferState
 from rally.money import Money
 from rally.proof import owing, riders
 from rally.proof.ground import START, Crew
@@ -129,10 +129,10 @@ def clear_up(world: World) -> None:
     """Whatever staff held back goes out, and where our balance covers too little for a company, other trips bring more."""
     for which in HoldBack.objects.filter(lifted_at=None).values_list("id", flat=True):
         _lift(world, which, kept=0)
-    refused = Operation.objects.filter(
-        kind=Operation.Kind.TRANSFER, state=OperationState.FAILED, error="balance_insufficient"
-    )
-    if refused.exists():
+    waiting = Transfer.objects.filter(state=TransferState.PENDING, payment=None)
+    with world.sandbox.looking() as call:
+        ours = sum(balances(call).get("usd", (0, 0)))  # what is on its way to us will be there in two days
+    if sum(each.to_send_minor for each in waiting) > ours:
         _earn_elsewhere(world)
 
 
@@ -209,15 +209,14 @@ def _due(world: World, run: Run) -> tuple[int, int]:
         kept += owing.covered(pledge, Account.RIDER_CREDIT, Account.PROMOTION)
         fares += pledge.price.minor * pledge.seats if pledge.state == PledgeState.PAID else 0
     usual = (kept + later) * 100 // (100 + run.trip.platform_percent)
-    terms: Mapping[str, Any] = run.terms or {"kind": AgreementKind.SHARE, "percent": 100}
-    part = int(terms["percent"])
+    part = int(run.terms.get("percent", 100))
     by_kind = {
         AgreementKind.SHARE: usual * part // 100,
         AgreementKind.FIXED: run.trip.cost_minor * part // 100,
         AgreementKind.GUARANTEE: max(usual, run.trip.cost_minor * part // 100),
         AgreementKind.RESELLER: (fares + later) * part // 100,
     }
-    return later, by_kind[AgreementKind(terms["kind"])]
+    return later, by_kind[AgreementKind(run.terms.get("kind", AgreementKind.SHARE))]
 
 
 def _decided(rows: Any, what: str) -> int:

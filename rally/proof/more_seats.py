@@ -25,11 +25,12 @@ def wait_for_seats(world: World) -> None:
     if wants > _MOST:
         riders.join_as(world, rider, seats=_MOST)
         return
-    world.again = lambda w: _wait(w, rider, wants)
-    _wait(world, rider, wants)
+    world.again = lambda w: wait(w, rider, wants)
+    wait(world, rider, wants)
 
 
-def _wait(world: World, rider: User, seats: int) -> None:
+def wait(world: World, rider: User, seats: int) -> None:
+    """Get on the list for so many seats."""
     world.say(f"{rider.name} waits for {seats}")
     stop = Stop.objects.select_related("trip").get(id=world.cast.stop)
     world.attempt(

@@ -168,10 +168,10 @@ def transfers_fit(world: World, sight: Sight) -> None:
     tied = Counter((each.account, each.charge) for each in sent if each.charge)
     if tied and max(tied.values()) > 1:
         raise Broken("P6", f"two transfers to one payee: {tied.most_common(1)}")
-    _no_more_than_booked(sent)
+    no_more_than_booked(sent)
 
 
-def _no_more_than_booked(sent: list[Sent]) -> None:
+def no_more_than_booked(sent: list[Sent]) -> None:
     """Out of our balance goes each transfer that was decided, once; in all each payee gets at most what the books say."""
     loose = Counter((each.account, each.group) for each in sent if not each.charge)
     got: Counter[str] = Counter()

@@ -103,7 +103,7 @@ def _begin(world: World, *, whole: bool) -> None:
         saving.agree(world)
     full, certain = draw.random() < _FULL, draw.random() < _CERTAIN
     if whole and certain:
-        _make_certain(world, full=full)
+        make_certain(world, full=full)
     else:
         _gather(world, full=full)
     safety.check(world)
@@ -122,7 +122,7 @@ def _gather(world: World, *, full: bool) -> None:
         riders.join_and_pay(world)
 
 
-def _make_certain(world: World, *, full: bool) -> None:
+def make_certain(world: World, *, full: bool) -> None:
     """It was decided in fair weather, and some days have gone by: now people leave, join late, and take over seats."""
     draw, crew = world.chance, world.cast.crews[1 if full else 0]
     others.commit(world, crew)

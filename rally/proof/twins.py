@@ -11,13 +11,14 @@ from typing import Any
 from payments import queries
 from payments.actions import inbox
 from payments.gateway import reading
-from payments.models import FeedCursor, InboxEvent
+from payments.models import FeedCursor, InboxEvent, Wallet
 from payments.sandbox.errors import ApiError
 from payments.sandbox.faults import WebhookFault
-from rally.proof import ending, machine, others, riders, safety
-from rally.proof.ground import Ground
+from rally.proof import ending, machine, more_seats, others, riders, safety, saving
+from rally.proof.ground import CODES, Ground
 from rally.proof.world import Broken, World
-from trips.models import Pledge, Trip
+from trips.models import Pledge, Promotion, Trip
+from trips.pricing import ladders
 from trips.states import OCCUPYING
 
 #: How long each scene lasts, whatever it takes to settle: so the clock shows the same in all tellings.
@@ -53,17 +54,34 @@ class Scene:
 
 def _pledge(world: World, scene: Scene) -> Pledge | None:
     rider = world.cast.riders[scene.who]
-    return Pledge.objects.filter(trip_id=world.cast.trip, rider=rider, state__in=OCCUPYING).first()
+    mine = Pledge.objects.filter(trip_id=world.cast.trip, rider=rider, state__in=OCCUPYING)
+    return mine.order_by("created_at", "id").first()
 
 
 def _joins_and_pays(world: World, scene: Scene) -> None:
     """Joins and gives a card, and never comes back to our page: only the news tells of it."""
     riders.join_as(world, world.cast.riders[scene.who], seats=1 + scene.what % 3)
+    _gives_card(world, scene)
+
+
+def _saves_and_pays(world: World, scene: Scene) -> None:
+    """The same with a code, and with credit where there is some."""
+    typed = ("", *CODES)[scene.what % (1 + len(CODES))]
+    rider = world.cast.riders[scene.who]
+    saving.join_with(world, rider, seats=1 + scene.what % 3, typed=typed, use_credit=True)
+    _gives_card(world, scene)
+
+
+def _gives_card(world: World, scene: Scene) -> None:
     pledge = _pledge(world, scene)
     if pledge is not None and riders.open_page_of(world, pledge.id):
         riders.give_card(
             world, *world.pages[-1], card=riders.CARDS[scene.what % len(riders.CARDS)], passes=True
         )
+
+
+def _waits(world: World, scene: Scene) -> None:
+    more_seats.wait(world, world.cast.riders[scene.who], 1 + scene.what % 3)
 
 
 def _pays(world: World, scene: Scene) -> None:
@@ -111,7 +129,7 @@ def _days_go_by(world: World, scene: Scene) -> None:
     world.pass_time(days=1 + scene.what % 4)
 
 
-_ACTS = (_joins_and_pays,) * 6 + (_pays, _leaves, _changes, _commits, _commits, _refunds_by_hand, _disputes,
+_ACTS = (_joins_and_pays, _saves_and_pays) * 3 + (_pays, _pays, _waits, _leaves, _changes, _changes, _commits, _commits, _refunds_by_hand, _disputes,
                                   _days_go_by, _days_go_by)  # fmt: skip
 
 
@@ -139,9 +157,14 @@ def _telling(seed: int, ground: Ground, ear: Ear, log: list[str]) -> dict[str, A
     ground.reset()
     world = World(seed, ground, log)
     world.feed = ear.feed
-    Trip.objects.filter(id=world.cast.trip).update(threshold=2 + seed % 3)
+    threshold = 2 + seed // 10 % 3
+    ladder = ladders.build(threshold=threshold, capacity=14, least_percent=60) if seed // 10 % 2 else []
+    Trip.objects.filter(id=world.cast.trip).update(threshold=threshold, ladder=ladder)
     world.say(f"== the same day, heard by {ear.name}")
     with world.told():
+        for rider, amount in zip(world.cast.riders, saving.SUMS, strict=False):
+            saving.give_to(world, rider, amount)
+            saving.agree(world)
         for scene in script(seed):
             _play(world, scene, garbled=ear.garbled)
         ending.to_the_end(world)
@@ -182,12 +205,15 @@ def _fingerprint(world: World) -> dict[str, Any]:
     pledges = Pledge.objects.filter(trip_id=trip.id).select_related("payment", "rider")
     return {
         "trip": (trip.state, trip.why_ended, trip.seats_taken),
+        "credit": dict(Wallet.objects.order_by("user__email").values_list("user__email", "balance_minor")),
+        "codes": dict(Promotion.objects.order_by("code").values_list("code", "uses")),
         "ledger": {name: amount for name, amount in sorted(queries.balances().items()) if amount},
         "pledges": sorted(
             (
                 pledge.rider.name,
                 pledge.state,
                 pledge.seats,
+                pledge.price.minor,
                 pledge.payment.state if pledge.payment else "",
                 pledge.payment.captured_minor if pledge.payment else 0,
                 pledge.payment.refunded_minor if pledge.payment else 0,

@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from rally.proof import ground, moves, running, safety, story, twins, wrong
+from payments.models import Wallet
+from rally.ids import uuid7
+from rally.proof import (
+    companies,
+    ground,
+    machine,
+    more_seats,
+    moves,
+    owing,
+    riders,
+    running,
+    safety,
+    saving,
+    story,
+    twins,
+    wrong,
+)
 from rally.proof.ground import Ground
 from rally.proof.story import Verdict
-from rally.proof.world import Broken, World
-from trips.models import Trip
+from rally.proof.truth import Sent
+from rally.proof.world import Broken, GaveUp, World
+from trips.models import Pledge, Promotion, Trip
+from trips.queries import links
 
 
 @pytest.fixture
@@ -77,6 +96,75 @@ def test_a_fault_that_is_only_logged_breaks_the_story(here: Ground) -> None:
         logging.getLogger("trips.tasks").error("trips.sweep_failed", exc_info=ValueError("nobody saw this"))
         with pytest.raises(Broken, match="nobody saw this"):
             safety.check(world)
+
+
+def test_what_the_ladder_keeps_is_reckoned_to_the_cent() -> None:
+    gave_up = GaveUp(uuid7(), seats=2, of=3, price=3400, paid=10_001, percent=75)
+    assert gave_up.shares == [3334, 3334, 3333]
+    assert gave_up.kept == [834, 833]  # a quarter of 66.68, the odd cent to the rider
+    assert gave_up.rest == 3333
+    assert replace(gave_up, percent=100).kept == []
+
+
+@pytest.fixture
+def world(here: Ground) -> Iterator[World]:
+    here.reset()
+    made = World(1, here)
+    with made.told():
+        yield made
+
+
+def test_credit_that_vanishes_breaks_a_story(world: World) -> None:
+    assert saving.give_to(world, world.cast.riders[0], 2_500)
+    saving.agree(world)
+    saving.check(world)
+    Wallet.objects.update(balance_minor=2_499)
+    with pytest.raises(Broken, match="P19: Rider0 was given 2500, has 2499"):
+        saving.check(world)
+
+
+def test_a_code_that_is_counted_wrongly_breaks_a_story(world: World) -> None:
+    saving.limits_hold(world)
+    Promotion.objects.filter(code="TEN").update(uses=1)
+    with pytest.raises(Broken, match="P18: TEN counts 1"):
+        saving.limits_hold(world)
+
+
+def test_a_company_that_is_not_paid_breaks_a_story(world: World) -> None:
+    companies.check(world)
+    companies.ask_to_pay_by_hand(world)
+    saving.agree(world)
+    with pytest.raises(Broken, match=r"P21: .* got 0, is due"):
+        companies.check(world)
+
+
+def test_a_transfer_out_of_our_balance_that_nobody_decided_breaks_a_story(world: World) -> None:
+    with pytest.raises(Broken, match="P6: 1 transfers out of our balance"):
+        safety.no_more_than_booked([Sent("acct_1", "", "trip:1", 500, 0)])
+    with pytest.raises(Broken, match="P6: 500 sent to acct_1, booked 0"):
+        safety.no_more_than_booked([Sent("acct_1", "ch_1", "trip:1", 500, 0)])
+
+
+def test_a_link_that_opens_another_asking_breaks_a_story(world: World) -> None:
+    pledge = riders.join_as(world, world.cast.riders[0], seats=1)
+    assert pledge is not None
+    world.links = [(pledge.id, links.pay_key(pledge), "another asking")]
+    with pytest.raises(Broken, match="P20"):
+        more_seats.open_link(world)
+
+
+def test_who_leaves_a_certain_trip_is_remembered(world: World) -> None:
+    Trip.objects.update(threshold=2)
+    story.make_certain(world, full=True)
+    pledge = Pledge.objects.get(rider=world.cast.riders[0])
+    riders.change_by(world, pledge.id, -1)
+    (gave_up,) = world.memory.gave_up
+    assert (gave_up.pledge, gave_up.seats, gave_up.of) == (pledge.id, 1, 2)
+    machine.everything(world)
+    owing.check(world)
+    world.memory.gave_up = [replace(gave_up, percent=gave_up.percent - 1)]
+    with pytest.raises(Broken, match="P13"):
+        owing.check(world)
 
 
 def test_no_two_moves_have_one_name() -> None:
