@@ -99,7 +99,7 @@ def authorize(*, payment_id: UUID, amount: Money, now: datetime) -> None:
 
     Nothing to do when it is being asked, when enough is held already, or when the card was refused and asking again
     would not help (`may_retry`): the payment stays `declined` and the payer must act. After three failed tries a card
-    is not asked at all. Raises `PaymentClosed` in other states, without a card, or above the agreed amount.
+    is not asked at all. The asker gets no news that the bank is asked, only of what comes of it. Raises `PaymentClosed` in other states, without a card, or above the agreed amount.
     """
     payment = locks.locked_payment(payment_id)
 
@@ -118,7 +118,7 @@ def authorize(*, payment_id: UUID, amount: Money, now: datetime) -> None:
         standings.close_page(checkout, payment=payment, now=now)
     by_card = contributions.fit(payment, whole=amount, may_grow=False, now=now)
     payment.to_take_minor = by_card
-    standings.move(payment, PaymentState.AUTHORIZING, now=now)
+    standings.move(payment, PaymentState.AUTHORIZING, now=now, known=True)
     if payment.automatic_tries >= standings.MAX_TRIES:
         payment.decline_code = "too_many_tries"
         standings.move(payment, PaymentState.DECLINED, now=now, why="too many tries with this card")
@@ -137,7 +137,7 @@ def may_retry(payment: Payment) -> bool:
 def capture(*, payment_id: UUID, amount: Money, now: datetime) -> None:
     """Take the card's part of `amount` of what is held; the rest of the hold is released. Twice is once.
 
-    A hold that turns out to be lost is replaced by one off-session charge, and if that fails the payment is `due`.
+    The asker gets no news that it is being taken, only of what comes of it. A hold that turns out to be lost is replaced by one off-session charge, and if that fails the payment is `due`.
     Raises `PaymentClosed` when nothing is held or less than that.
     """
     payment = locks.locked_payment(payment_id)
@@ -154,7 +154,7 @@ def capture(*, payment_id: UUID, amount: Money, now: datetime) -> None:
     if by_card > hold.amount_minor:
         raise PaymentClosed
     payment.to_take_minor = by_card
-    standings.move(payment, PaymentState.CAPTURING, now=now)
+    standings.move(payment, PaymentState.CAPTURING, now=now, known=True)
     journal.write(
         kind=Operation.Kind.CAPTURE,
         subject=hold.id,

@@ -37,8 +37,11 @@ _FACTS = (
 )  # fmt: skip
 
 
-def move(payment: Payment, to: str, *, now: datetime, by: User | None = None, why: str = "") -> None:
-    """Take a locked payment to its next state, and tell the app above once that is committed.
+def move(
+    payment: Payment, to: str, *, now: datetime, by: User | None = None, why: str = "", known: bool = False
+) -> None:
+    """Take a locked payment to its next state, and tell the app above once that is committed; not if it is `known`
+    there, because the app asked for it and goes along in the same transaction.
 
     Credit and promotions go with it: spent in the transaction that finds the card charged, let go where the payment is.
     """
@@ -46,9 +49,10 @@ def move(payment: Payment, to: str, *, now: datetime, by: User | None = None, wh
         contributions.spend(payment, now=now)
     elif to == PaymentState.RELEASED:
         contributions.let_go(payment)
-    payment.followed, payment.changed_at = False, now
+    payment.followed, payment.changed_at = known, now
     changes.move(payment, PAYMENT, to, now=now, by=by, why=why, also=_FACTS)
-    announce(payment)
+    if not known:
+        announce(payment)
 
 
 def tell(payment: Payment, *, now: datetime) -> None:
