@@ -140,3 +140,23 @@ def test_the_news_that_got_lost_is_told_again(
 
     assert Payment.objects.get(id=payment_id_of(mine)).state == PaymentState.REFUNDED
     assert audits.check(now=then) == {}
+
+
+def test_what_a_bank_took_before_the_trip_was_called_off_is_not_given_twice(
+    clock: Any, now: datetime, sam: User
+) -> None:
+    trip = proposed(vehicle_class=VehicleClass.VAN, now=now)
+    mine = make.backed(trip, seats=10, now=now)
+    make.bound(trip, seats=14, now=now)
+    dispute = runtime.current().open_dispute(
+        Attempt.objects.get(payment__reference=f"pledge:{mine.id}").charge
+    )
+    sightings.look("dispute", dispute["id"], now=now)
+    decide(dispute["id"], now, won=False)
+
+    trips.cancel(trip_id=trip.id, now=now, by=sam)
+    work(now)
+
+    assert not Refund.objects.exists()
+    assert Pledge.objects.get(id=mine.id).state == "refunded"  # by the bank
+    assert audits.check(now=now) == {}
