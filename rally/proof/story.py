@@ -133,6 +133,8 @@ def make_certain(world: World, *, full: bool) -> None:
     for _ in range(3):
         machine.everything(world)
         safety.check(world)
+        if world.certain_since is not None and not ending.restless():
+            break
         world.pass_time(minutes=3)
     world.clock.move_to(world.trip().departs_at - timedelta(hours=draw.choice([300, 160, 100, 60, 40])))
     world.say(f"the trip is {world.trip().state}, it is {world.now:%d %B, %H:%M}")

@@ -62,6 +62,8 @@ class Truth:
         self._sandbox = sandbox
         self._last = 0
         self._made: dict[str, tuple[UUID | None, bool]] = {}
+        #: The intents as they were last read, and how much had been written and was known then.
+        self._read: tuple[tuple[int, int], list[Intent]] = ((-1, 0), [])
 
     def note(self, whose: Callable[[], UUID | None], *, by_payer: bool) -> None:
         """What is new at the provider was made for the payment that `whose` names."""
@@ -76,6 +78,12 @@ class Truth:
 
     def intents(self) -> list[Intent]:
         """All of them, oldest first."""
+        now = (self.writes(), len(self._made))
+        if self._read[0] != now:
+            self._read = (now, self._read_intents())
+        return self._read[1]
+
+    def _read_intents(self) -> list[Intent]:
         with self._sandbox.store.reading() as rows:
             found = rows.sql(_INTENTS).fetchall()
         return [
