@@ -13,6 +13,8 @@ from rally.launcher.terminal import say, shout
 
 PROJECT = Path(__file__).resolve().parents[2]
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: One more than processors, because each waits for the database, a browser or a lock now and then; each needs 0.4 GB.
+WORKERS = min(8, len(os.sched_getaffinity(0)) + 1)
 _TAKES_A_VALUE = {"-k", "-m", "-n", "-p", "-c", "-o", "-W", "-r", "--maxfail", "--durations", "--deselect",
                   "--ignore"}  # fmt: skip
 #: Arguments with which pytest runs a part of the tests, or none, or one by one under a debugger.
@@ -82,11 +84,11 @@ def _pytest(argv: list[str], state: Path, addresses: servers.ServerAddresses) ->
 
 
 def _arguments(argv: list[str], state: Path) -> list[str]:
-    """The caller's arguments behind our own: two workers, and coverage when it counts."""
+    """The caller's arguments behind our own: a few workers, and coverage when it counts."""
     ours = []
     chosen = any(word.startswith(("-n", "--numprocesses", "--dist")) for word in argv)
     if not chosen and not {"--pdb", "--trace", "no:xdist", "-pno:xdist"} & set(argv):
-        ours += ["-n", "2"]
+        ours += ["-n", str(WORKERS)]
     if _measures(argv):
         ours += ["--cov", "--cov-report=term:skip-covered", f"--cov-report=json:{state / 'coverage.json'}"]
     return [*ours, *argv]

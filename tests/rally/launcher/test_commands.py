@@ -19,11 +19,11 @@ PROJECT = Path(__file__).resolve().parents[3]
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["tests/trips", "-q", "-x"], ["-n", "2", "tests/trips", "-q", "-x"]),
+        (["tests/trips", "-q", "-x"], ["-n", str(testing.WORKERS), "tests/trips", "-q", "-x"]),
         (["tests/trips", "-n", "0"], ["tests/trips", "-n", "0"]),
         (["tests/trips", "-n0"], ["tests/trips", "-n0"]),
         (["--pdb", "tests/trips"], ["--pdb", "tests/trips"]),
-        (["-k", "tests"], ["-n", "2", "-k", "tests"]),
+        (["-k", "tests"], ["-n", str(testing.WORKERS), "-k", "tests"]),
     ],
 )
 def test_arguments_reach_pytest(words: list[str], expected: list[str], tmp_path: Path) -> None:
