@@ -134,7 +134,7 @@ def work(tasks: tuple[str, ...] = DUE_WORK) -> None:
     if not set(tasks) <= set(current_app.tasks):
         current_app.loader.import_default_modules()  # a worker does so at its start
     patience = time.monotonic() + _PATIENCE
-    before = None
+    before = _pulse()
     for _round in range(_ROUNDS):
         for name in tasks:
             current_app.tasks[name].apply(throw=True)
