@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +35,13 @@ def _empty_tables(case: TransactionTestCase) -> None:
     """What Django's flush does, in 5 ms instead of 500: most tables are empty after most tests."""
     with connection.cursor() as cursor:
         cursor.execute(_EMPTY_ALL)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was imported stays to the end. Not looking through it again and again saves an eighth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session", autouse=True)

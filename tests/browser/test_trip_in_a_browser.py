@@ -15,6 +15,7 @@ from rally.demo import clock
 from rally.demo.play import join
 from tests.browser.conftest import SWITCHES, Visit, chromium
 from tests.factories.people import person
+from tests.factories.trips import proposed
 from tests.journeys.world import World
 from trips.actions.pledges import Passenger
 from trips.models import Pledge, Seat, Stop, Trip
@@ -44,6 +45,13 @@ def _propose(world: World, cleo: Visit) -> Trip:
     page.wait_for_url("**/p/**")
     cleo.check()
     return Trip.objects.get()
+
+
+def _proposed(world: World) -> Trip:
+    """What `_propose` clicks together, without a browser: a coach that Cleo has started and sits in."""
+    trip = proposed(to=world.game, captain=person("cleo"), now=time.now())
+    join(trip, trip.stops.get(), trip.captain, [Passenger("Cleo")], card=GOOD)
+    return trip
 
 
 def _others(trip: Trip, seats: int, *, refused: int = 0) -> None:
@@ -162,10 +170,9 @@ def test_a_trip_from_the_proposal_to_the_pay(world: World, visit: Visits) -> Non
 
 
 def test_the_twin_lapses_and_nobody_was_charged(world: World, visit: Visits) -> None:
-    person("cleo")
+    trip = _proposed(world)
     cleo = visit(dark=True)
     cleo.sign_in("cleo@test.example")
-    trip = _propose(world, cleo)
     _others(trip, 6)
 
     clock.forward(to=clock.when("decision", trip=trip.code))
@@ -179,10 +186,7 @@ def test_the_twin_lapses_and_nobody_was_charged(world: World, visit: Visits) -> 
 
 
 def test_joining_works_with_scripts_off(world: World, visit: Visits) -> None:
-    person("cleo")
-    cleo = visit()
-    cleo.sign_in("cleo@test.example")
-    trip = _propose(world, cleo)
+    trip = _proposed(world)
 
     ana = visit(scripts=False)
     page = ana.open(trip.get_absolute_url())
@@ -200,10 +204,7 @@ def test_joining_works_with_scripts_off(world: World, visit: Visits) -> None:
 
 def test_joining_works_by_keyboard(world: World, visit: Visits) -> None:
     """From the skip link to the button: everything is reached by Tab, and what has the focus can be seen."""
-    person("cleo")
-    cleo = visit()
-    cleo.sign_in("cleo@test.example")
-    trip = _propose(world, cleo)
+    trip = _proposed(world)
 
     ana = visit(desk=True)
     page = ana.open(trip.get_absolute_url())
@@ -250,10 +251,7 @@ def test_boarding_by_camera(
     world: World, site: str, visit: Visits, camera: Callable[[str], str], playwright: Playwright
 ) -> None:
     """The pass on a rider's phone is held before the driver's camera, and the seat is checked in."""
-    person("cleo")
-    cleo = visit()
-    cleo.sign_in("cleo@test.example")
-    trip = _propose(world, cleo)
+    trip = _proposed(world)
     _others(trip, 24)
     from operators.actions import runs
 
