@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 
 from bench import market
 from payments import tasks as money
@@ -33,6 +34,7 @@ def measure() -> dict[str, Any]:
         factory.backed(trip, rider, now=now)
     Trip.objects.filter(id=trip.id).update(threshold=SEATS)
     _drain(trip, TripState.GATHERING)
+    _let_earlier_calls_have_their_turns()
 
     settings.SANDBOX_DELAY = DELAY
     runtime._at.cache_clear()
@@ -58,6 +60,14 @@ def measure() -> dict[str, Any]:
         "wanted": "<= 2",
         "holds": seconds / least <= 2,
     }
+
+
+def _let_earlier_calls_have_their_turns() -> None:
+    """Riders who paid did not wait in the queue, but they moved it back: that is not what is measured here."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM next_at - clock_timestamp()) FROM payments_pace")
+        (ahead,) = cursor.fetchone()
+    time.sleep(max(0.0, float(ahead)))
 
 
 def _drain(trip: Trip, state: TripState) -> None:

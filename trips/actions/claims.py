@@ -6,7 +6,7 @@ stands as the rider was told, see that there is room, write the pledge, its seat
 be given again. Alone, the statement is its own transaction: nobody waits for a line of Python while the row is locked. The
 trigger counts the seats and `trip_never_oversold` has the last word, as for every other writer.
 
-The statement calls the function `claim_seats` (trips/migrations/0007), whose parts PostgreSQL plans once for each
+The statement calls the function `claim_seats` (trips/migrations/0002), whose parts PostgreSQL plans once for each
 connection instead of once for each rider. The rows go in as JSON and are taken apart by the names of the columns, so a new
 column is never forgotten.
 """

@@ -74,10 +74,13 @@ class PledgeQuerySet(models.QuerySet["Pledge"]):
 class Pledge(Row):
     """A rider's commitment to n seats from one stop, at most at an agreed price."""
 
-    code = models.CharField(max_length=12, unique=True, default=codes.long)
-    trip = models.ForeignKey(Trip, on_delete=models.PROTECT, related_name="pledges")
+    # On a hot on-sale every index is paid for with each seat: none here that another one can stand in for.
+    code = models.CharField(max_length=12, default=codes.long)
+    trip = models.ForeignKey(Trip, on_delete=models.PROTECT, related_name="pledges", db_index=False)
     stop = models.ForeignKey(Stop, on_delete=models.PROTECT, related_name="pledges")
-    rider = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="pledges")
+    rider = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="pledges", db_index=False
+    )
     state = models.CharField(max_length=12, choices=PledgeState, default=PledgeState.DRAFT)
     seats = models.PositiveSmallIntegerField(validators=[MinValueValidator(1)])
     fare_minor = models.PositiveIntegerField(help_text="agreed price of one seat; never more is taken")
@@ -102,6 +105,7 @@ class Pledge(Row):
         null=True,
         on_delete=models.PROTECT,
         related_name="enlargements",
+        db_index=False,
         help_text="the paid pledge of the same rider to which this one adds seats",
     )
     offered_at = models.DateTimeField(null=True, help_text="when seats were offered from the waiting list")
@@ -116,6 +120,7 @@ class Pledge(Row):
     class Meta:
         constraints = [
             codes_constraint(PLEDGE, "pledge"),
+            models.UniqueConstraint(fields=["code"], name="pledge_code_once"),
             models.UniqueConstraint(
                 fields=["rider", "trip"],
                 name="pledge_one_live_per_rider",
@@ -154,6 +159,7 @@ class Pledge(Row):
         indexes = [
             models.Index(fields=["trip", "state"], name="pledge_trip_state"),
             models.Index(fields=["rider", "-created_at"], name="pledge_rider"),
+            models.Index(fields=["enlarges"], name="pledge_enlarges", condition=Q(enlarges__isnull=False)),
             models.Index(
                 fields=["reserved_until"], name="pledge_draft_due", condition=Q(state=PledgeState.DRAFT)
             ),
@@ -247,16 +253,17 @@ class SeatQuerySet(models.QuerySet["Seat"]):
 class Seat(Row):
     """One passenger of a pledge. The code is what is scanned at the door."""
 
-    pledge = models.ForeignKey(Pledge, on_delete=models.CASCADE, related_name="passengers")
+    pledge = models.ForeignKey(Pledge, on_delete=models.CASCADE, related_name="passengers", db_index=False)
     position = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=80)
     needs = ArrayField(models.CharField(max_length=20, choices=Need), default=list, blank=True)
-    code = models.CharField(max_length=20, unique=True, default=codes.secret)
+    code = models.CharField(max_length=20, default=codes.secret)
     holder = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
         on_delete=models.PROTECT,
         related_name="handed_seats",
+        db_index=False,
         help_text="whom the seat was handed to, if not the rider",
     )
 
@@ -265,9 +272,11 @@ class Seat(Row):
     class Meta:
         ordering = ["position"]
         constraints = [
+            models.UniqueConstraint(fields=["code"], name="seat_code_once"),
             models.UniqueConstraint(fields=["pledge", "position"], name="seat_position_once"),
             models.CheckConstraint(name="seat_has_name", condition=~Q(name="")),
         ]
+        indexes = [models.Index(fields=["holder"], name="seat_holder", condition=Q(holder__isnull=False))]
 
     def __str__(self) -> str:
         return self.name
