@@ -24,6 +24,7 @@ DEVELOPMENT = "requirements-dev.txt"
 INSTALLER = "requirements-uv.txt"
 _STAMP = "rally-stamp.json"
 _MADE = {"made": "to the end"}
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def enter(project: Path, argv: list[str], *, dev: bool) -> None:
@@ -163,6 +164,13 @@ def _install(project: Path, requirements: Path) -> None:
 
 def _run(command: list[str]) -> tuple[bool, str]:
     """Run an installer in a group of its own; whether it worked, and what it said. Leaves none of it behind."""
+    # Told to end before we watch over it, we would leave it behind.
+    mask, promise = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS), processes.dying_with_us(signal.SIGKILL)
+
+    def begin() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        promise()
+
     child = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -171,9 +179,10 @@ def _run(command: list[str]) -> tuple[bool, str]:
         text=True,
         env=_clean(),
         start_new_session=True,
-        preexec_fn=processes.dying_with_us(signal.SIGKILL),  # noqa: PLW1509 - we have one thread
+        preexec_fn=begin,  # noqa: PLW1509 - we have one thread
     )
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         output, _ = child.communicate()
     except BaseException:  # Ctrl-C, or told to end
         with contextlib.suppress(ProcessLookupError):

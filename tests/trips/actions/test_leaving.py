@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 
 from payments import gateway
-from payments.actions import disputes, operations, sightings
+from payments.actions import disputes, inbox, operations, sightings
 from payments.errors import DisputeOpen
 from payments.models import Attempt, Dispute, Refund
 from payments.queries import credit_of
 from payments.sandbox import runtime
+from payments.states import RefundState
 from rally.models import Notice
 from rally.money import Money
 from tests.factories import pledges as make
+from tests.factories.payments import REFUND_FAILS
 from tests.factories.trips import proposed
 from tests.racing import at_once
 from tests.seeing import fresh, given_back
@@ -222,6 +224,24 @@ def test_a_dispute_holds_the_rest_up_until_it_is_decided(at: Any, now: datetime)
     tasks.settle_due()
     assert given_back(mine) == mine.charge.minor
     assert resale.unpaid(then) == []
+
+
+def test_a_refund_that_comes_back_is_told_once(at: Any, now: datetime) -> None:
+    trip = proposed(vehicle_class=VehicleClass.VAN, now=now)
+    mine = make.backed(trip, card=REFUND_FAILS, now=now)
+    make.backed(trip, seats=9, now=now)
+    make.bound(trip, seats=14, now=now)
+    assert given_back(leave(fresh(mine), now)) == mine.charge.minor
+    later = now + timedelta(days=3)
+    at.move_to(later)
+    runtime.current().see("tick")
+    inbox.poll(now=later)
+    inbox.read_due(now=later)
+    for _twice in range(2):
+        backing.follow(payment_id=mine.payment_id, now=later)
+    assert Refund.objects.get().state == RefundState.FAILED
+    (told,) = Notice.objects.filter(kind="trips.refund_late")
+    assert (told.recipient, told.facts["back"]) == (mine.rider, str(mine.charge))
 
 
 # --- fewer and more after paying
