@@ -311,6 +311,13 @@ KINDS: dict[str, Call] = {
 }
 
 
+def may_yet_come(operation: Operation) -> bool:
+    """Whether a call that finds its object "already moved", but not to where it wants it, may have its effect in a moment. Not
+    a refund: then somebody refunded all that there was, by hand, and nothing more will come of ours.
+    """
+    return bool(operation.target) and operation.kind != Operation.Kind.REFUND
+
+
 def needless(operation: Operation, payment: Payment | None) -> bool:
     """Whether nobody wants it any more: a bank that was not asked yet need not be asked for a released payment."""
     asks = operation.kind in (Operation.Kind.AUTHORIZE, Operation.Kind.CHARGE)

@@ -84,8 +84,8 @@ def _book(payment: Payment, seen: words.DisputeSeen, now: datetime) -> None:
 
 def _regain(payment: Payment, dispute: str, left: int, now: datetime) -> None:
     """What was booked as lost and is here again is not lost, nor owed by whoever was blamed for it; `left` still is."""
-    lost = Q(event_key=f"dispute_lost:{dispute}")
-    booked = payment.ledger.filter(lost | Q(event_key__startswith=f"dispute_regained:{dispute}:"))
+    lost = Q(event_key=ledger.lost_key(dispute))
+    booked = payment.ledger.filter(lost | Q(event_key__startswith=ledger.regained_key(dispute)))
     was = sum(each.amount_minor * (1 if each.debit == Account.LOSS_DISPUTE else -1) for each in booked)
     if was <= left:
         return
@@ -293,7 +293,7 @@ def blame(*, dispute_id: UUID, why: str, now: datetime, by: User) -> Payee:
         event_key=f"earned:{row.payment_id}", credit=Account.OPERATOR_PAYABLE, payee__isnull=False
     )
     share = earned.select_related("payee").first()
-    lost = LedgerTransfer.objects.filter(event_key=f"dispute_lost:{row.dispute}").first()
+    lost = LedgerTransfer.objects.filter(event_key=ledger.lost_key(row.dispute)).first()
     if row.state != DisputeState.LOST or share is None or share.payee is None or lost is None:
         raise NobodyToBlame
     payee = locks.locked_payee(share.payee.id)

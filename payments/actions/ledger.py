@@ -246,18 +246,25 @@ def dispute_won(payment: Payment, *, amount: int, fee: int, transaction: str, no
     )
 
 
+def lost_key(dispute: str) -> str:
+    """The event of losing this dispute (provider id)."""
+    return f"dispute_lost:{dispute}"
+
+
 def dispute_lost(payment: Payment, *, dispute: str, amount: int, now: datetime) -> None:
     """The money of the dispute is gone."""
     post(
-        f"dispute_lost:{dispute}",
+        lost_key(dispute),
         [(Account.LOSS_DISPUTE, Account.DISPUTE_OPEN, amount)],
         payment=payment,
         now=now,
     )
 
 
-def regained_key(dispute: str, left: int) -> str:
-    """The event of getting a part of a lost dispute (provider id) back, after which `left` is still lost."""
+def regained_key(dispute: str, left: int | str = "") -> str:
+    """The event of getting a part of a lost dispute (provider id) back, after which `left` is still lost; without it, how all
+    of these events begin.
+    """
     return f"dispute_regained:{dispute}:{left}"
 
 

@@ -205,10 +205,7 @@ def _finish_from_truth(operation: Operation, moved: words.ProviderTrouble, now: 
         return _postpone(operation, unknown, now)
     if found is not None:
         return _finish(operation, found, now)
-    refunded = (
-        operation.kind == Operation.Kind.REFUND
-    )  # by hand, all that there was: nothing more will come of ours
-    if isinstance(moved, words.AlreadyMoved) and operation.target and not refunded:
+    if isinstance(moved, words.AlreadyMoved) and calls.may_yet_come(operation):
         # On its way from one state to the next: it has not had its effect, and will say more in a moment.
         return _postpone(operation, words.Unknown(moved.code), now, pause=QUIET, fresh_key=True)
     return _give_up(operation, moved, now)

@@ -99,7 +99,8 @@ def authorize(*, payment_id: UUID, amount: Money, now: datetime) -> None:
 
     Nothing to do when it is being asked, when enough is held already, or when the card was refused and asking again
     would not help (`may_retry`): the payment stays `declined` and the payer must act. After three failed tries a card
-    is not asked at all. The asker gets no news that the bank is asked, only of what comes of it. Raises `PaymentClosed` in other states, without a card, or above the agreed amount.
+    is not asked at all. The asker gets no news that the bank is asked, only of what comes of it. Raises `PaymentClosed` in
+    other states, without a card, or above the agreed amount.
     """
     payment = locks.locked_payment(payment_id)
 
@@ -137,8 +138,9 @@ def may_retry(payment: Payment) -> bool:
 def capture(*, payment_id: UUID, amount: Money, now: datetime) -> None:
     """Take the card's part of `amount` of what is held; the rest of the hold is released. Twice is once.
 
-    The asker gets no news that it is being taken, only of what comes of it. A hold that turns out to be lost is replaced by one off-session charge, and if that fails the payment is `due`.
-    Raises `PaymentClosed` when nothing is held or less than that.
+    The asker gets no news that it is being taken, only of what comes of it. A hold that turns out to be lost is replaced by
+    one off-session charge, and if that fails the payment is `due`. Raises `PaymentClosed` when nothing is held or less than
+    that.
     """
     payment = locks.locked_payment(payment_id)
 

@@ -37,8 +37,8 @@ def claim(
 
     False, and nothing written, when it has changed, is full, somebody waits for whom the free seats are enough, or the
     rider has a live pledge on it: read again to know which. Whoever holds the trip's lock and has left those on the list
-    what they are owed says so (`list_was_looked_at`). The trip's row stays locked until the transaction ends. An answer that is there
-    already raises `IntegrityError` (`answer_once`), and nothing is written.
+    what they are owed says so (`list_was_looked_at`). The trip's row stays locked until the transaction ends. An answer that
+    is there already raises `IntegrityError` (`answer_once`), and nothing is written.
     """
     claimed = statements.ask(
         _CLAIM,

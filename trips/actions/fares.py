@@ -82,8 +82,8 @@ def settle_up(*, trip: Trip, pledge: Pledge, now: datetime) -> None:
     """Give a locked, paid pledge back what later riders saved it, once the fares are closed, and tell the rider.
 
     For each seat that it still has the difference between its price and the last one, never more than is left of what was
-    paid; of what a code took off, as much as it would have taken off the lower price stays. Twice is once: the price is the last one from then on. While a dispute is open nothing happens; a sweep comes
-    again.
+    paid; of what a code took off, as much as it would have taken off the lower price stays. Twice is once: the price is the
+    last one from then on. While a dispute is open nothing happens; a sweep comes again.
     """
     if trip.fares_closed_at is None or trip.locked_percent is None or pledge.state != PledgeState.PAID:
         return
