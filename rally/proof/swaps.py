@@ -12,7 +12,7 @@ from typing import Any
 from payments.actions import operations
 from payments.gateway import pace
 from payments.sandbox import call as sandbox_call
-from rally import clock, codes, ids
+from rally import clock, codes, ids, rules
 
 
 class StoryClock:
@@ -55,10 +55,13 @@ def repeatable(seed: int, moment: StoryClock) -> Iterator[None]:
             (clock, "timezone", SimpleNamespace(now=moment)),
             (ids, "os", entropy),
             (ids, "time", SimpleNamespace(time_ns=lambda: int(moment().timestamp() * 1e9))),
+            # Rules that are read again after some seconds are a statement more, at which a process may die.
+            (rules, "time", SimpleNamespace(monotonic=lambda: moment().timestamp())),
             (codes, "secrets", SimpleNamespace(randbelow=source.randrange)),
             (sandbox_call, "os", entropy),
             (operations, "random", random.Random(f"pauses of {seed}")),
             (pace, "take_turn", lambda: 0.0),  # pace is about time; its own tests measure it
         ):
             stack.enter_context(swapped(owner, name, value))
+        stack.callback(rules.forget)  # what was read at a moment of the story
         yield
