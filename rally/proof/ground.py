@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
+from celery import current_app
 from django.conf import settings
 from django.db import connection
 
@@ -123,6 +124,7 @@ class Ground:
 @contextmanager
 def prepared() -> Iterator[Ground]:
     """Make the ground in the database at hand, which must be migrated and is emptied of everything else."""
+    current_app.loader.import_default_modules()  # sets logging up anew: not in the middle of the first story
     where = _IN_MEMORY if _IN_MEMORY.is_dir() else None
     with TemporaryDirectory(prefix="rally-proof-", dir=where) as name:
         folder = Path(name)

@@ -249,8 +249,6 @@ class World:
         if task == "payments.run_operation":
             self.attempt(lambda: operations.run(arguments["operation_id"], now=self.now))
             return
-        if task not in current_app.tasks:
-            current_app.loader.import_default_modules()
         self.attempt(lambda: current_app.tasks[task].run(**arguments))
 
     def run_operations(self, most: int) -> None:
