@@ -88,7 +88,8 @@ def _arguments(argv: list[str], state: Path) -> list[str]:
     ours = []
     chosen = any(word.startswith(("-n", "--numprocesses", "--dist")) for word in argv)
     if not chosen and not {"--pdb", "--trace", "no:xdist", "-pno:xdist"} & set(argv):
-        ours += ["-n", str(WORKERS)]
+        # A worker that is done takes from those that are not: some tests take half a minute.
+        ours += ["-n", str(WORKERS), "--dist", "worksteal"]
     if _measures(argv):
         ours += ["--cov", "--cov-report=term:skip-covered", f"--cov-report=json:{state / 'coverage.json'}"]
     return [*ours, *argv]

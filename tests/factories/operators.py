@@ -73,7 +73,9 @@ def owner_of(operator: Operator) -> User:
     return operator.members.filter(role=Role.OWNER).earliest("created_at").user
 
 
-def paper(operator: Operator, kind: str, *, last_day: date = date(2027, 11, 30), **whose: Any) -> Paper:
+def paper(
+    operator: Operator, kind: str, *, last_day: date = date(2027, 11, 30), by: User | None = None, **whose: Any
+) -> Paper:
     """A paper that holds from this autumn on."""
     return papers.add(
         operator_id=operator.id,
@@ -82,14 +84,14 @@ def paper(operator: Operator, kind: str, *, last_day: date = date(2027, 11, 30),
         valid_from=date(2026, 9, 1),
         expires_on=last_day,
         now=NOW,
-        by=owner_of(operator),
+        by=by or owner_of(operator),
         **whose,
     )
 
 
-def bus(operator: Operator, *, insured: bool = True, **fields: Any) -> Vehicle:
+def bus(operator: Operator, *, insured: bool = True, by: User | None = None, **fields: Any) -> Vehicle:
     """A coach with 56 seats and two wheelchair spaces."""
-    number = next(_number)
+    number, by = next(_number), by or owner_of(operator)
     vehicle = fleet.add(
         operator_id=operator.id,
         **{
@@ -99,31 +101,37 @@ def bus(operator: Operator, *, insured: bool = True, **fields: Any) -> Vehicle:
             "seats": 56,
             "wheelchair_spaces": 2,
             "now": NOW,
-            "by": owner_of(operator),
+            "by": by,
             **fields,
         },
     )
     if insured:
-        paper(operator, PaperKind.INSURANCE, vehicle_id=vehicle.id)
+        paper(operator, PaperKind.INSURANCE, vehicle_id=vehicle.id, by=by)
     return vehicle
 
 
 def member(
-    operator: Operator, user: User | None = None, *, role: str = Role.DRIVER, licensed: bool = True
+    operator: Operator,
+    user: User | None = None,
+    *,
+    role: str = Role.DRIVER,
+    licensed: bool = True,
+    by: User | None = None,
 ) -> Member:
     """Somebody who works there; a driver with a driving licence unless told otherwise."""
-    user = user or person(f"driver{next(_number)}")
-    one = people.add(operator_id=operator.id, email=user.email, role=role, now=NOW, by=owner_of(operator))
+    user, by = user or person(f"driver{next(_number)}"), by or owner_of(operator)
+    one = people.add(operator_id=operator.id, email=user.email, role=role, now=NOW, by=by)
     if licensed and role == Role.DRIVER:
-        paper(operator, PaperKind.DRIVING, member_id=one.id)
+        paper(operator, PaperKind.DRIVING, member_id=one.id, by=by)
     return one
 
 
 def ready(*, owner: User | None = None, driver: User | None = None, **fields: Any) -> Company:
     """A company that can take a trip."""
+    owner = owner or person(f"owner{next(_number)}")
     operator = company(owner=owner, **fields)
-    paper(operator, PaperKind.LICENCE)
-    return Company(operator, owner_of(operator), bus(operator), member(operator, driver))
+    paper(operator, PaperKind.LICENCE, by=owner)
+    return Company(operator, owner, bus(operator, by=owner), member(operator, driver, by=owner))
 
 
 def van_trip(**fields: Any) -> Trip:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,9 +18,13 @@ from rally.demo import fleet
 from rally.demo.fleet import Company
 from rally.models import User
 from tests.factories.people import person
+from trips.actions import places
+from trips.importing import gazetteer
 from trips.models import Event
 
 _SHIPPED = settings.BASE_DIR / "trips" / "data"
+#: Whole states, so that a search has something to choose from; all 3,407 towns take half a second.
+_NEAR = re.compile(",(WI|IL|MN|MI|IA),")
 
 
 @dataclass
@@ -35,8 +40,10 @@ class World:
 
     @classmethod
     def make(cls) -> World:
-        """The schedule and the towns as shipped; a company in Milwaukee."""
-        call_command("load_places", verbosity=0)
+        """The schedule as shipped, the towns around the game, a company in Milwaukee."""
+        head, *towns = (_SHIPPED / "us-places.csv").read_text().splitlines()
+        near, _problems = gazetteer.read("\n".join([head, *(row for row in towns if _NEAR.search(row))]))
+        places.load(found=near)
         call_command(
             "import_events", str(_SHIPPED / "nfl-2026-late-season.csv"), venues=_SHIPPED / "nfl-venues.csv"
         )

@@ -14,16 +14,17 @@ from rally.launcher import children, demo, main, preparing, processes, testing, 
 from rally.launcher.terminal import CannotStart
 
 PROJECT = Path(__file__).resolve().parents[3]
+SPREAD = ("-n", str(testing.WORKERS), "--dist", "worksteal")
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["tests/trips", "-q", "-x"], ["-n", str(testing.WORKERS), "tests/trips", "-q", "-x"]),
+        (["tests/trips", "-q", "-x"], [*SPREAD, "tests/trips", "-q", "-x"]),
         (["tests/trips", "-n", "0"], ["tests/trips", "-n", "0"]),
         (["tests/trips", "-n0"], ["tests/trips", "-n0"]),
         (["--pdb", "tests/trips"], ["--pdb", "tests/trips"]),
-        (["-k", "tests"], ["-n", str(testing.WORKERS), "-k", "tests"]),
+        (["-k", "tests"], [*SPREAD, "-k", "tests"]),
     ],
 )
 def test_arguments_reach_pytest(words: list[str], expected: list[str], tmp_path: Path) -> None:
