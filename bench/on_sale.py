@@ -13,7 +13,7 @@ CLIENTS = 32
 SEATS = 1500
 RIDERS = 1800
 SLICE = 300
-ROUNDS = 3
+ROUNDS = 5
 
 
 def measure() -> dict[str, Any]:

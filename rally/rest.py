@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import APIException
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -58,6 +59,16 @@ def answer_errors(error: Exception, context: dict[str, Any]) -> Response | None:
         code = getattr(error, "default_code", _CODES.get(response.status_code, "refused"))
         response.data = {"code": code, "message": str(getattr(error, "detail", error))}
     return response
+
+
+class OnlyJson(DefaultContentNegotiation):
+    """The API speaks JSON to everybody, whatever they would rather have: nobody is told 406. Its schema has a choice."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> tuple[Any, Any]:
+        """The only one, where there is one."""
+        if len(renderers) == 1:
+            return renderers[0], renderers[0].media_type
+        return super().select_renderer(request, renderers, format_suffix)
 
 
 class KeyReused(Refusal):
@@ -154,6 +165,11 @@ def _fingerprint(request: Request) -> str:
     return hashlib.sha256(f"{request.method} {request.path}\n{body}".encode()).hexdigest()
 
 
+def money(amount: Money) -> dict[str, Any]:
+    """An amount as JSON: `{"minor": 2500, "currency": "USD"}`."""
+    return {"minor": amount.minor, "currency": amount.currency}
+
+
 @extend_schema_field(
     {
         "type": "object",
@@ -165,14 +181,14 @@ def _fingerprint(request: Request) -> str:
     }
 )
 class MoneyField(serializers.Field[Any, Any, Any, Any]):
-    """`{"minor": 2500, "currency": "USD"}`, out only."""
+    """`money`, out only."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(read_only=True, **kwargs)
 
     def to_representation(self, value: Money) -> dict[str, Any]:
         """The amount and its currency."""
-        return {"minor": value.minor, "currency": value.currency}
+        return money(value)
 
 
 class Pages(LimitOffsetPagination):

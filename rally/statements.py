@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.utils import CursorWrapper
 from psycopg import Cursor
 
@@ -40,12 +40,11 @@ def ask_all(sql: str, values: Values) -> list[tuple[Any, ...]]:
 
 
 def _ready() -> CursorWrapper:
+    here = connections[DEFAULT_DB_ALIAS]  # what `connection` looks up anew each time it is touched
     # A log of queries shows statements with their values, so there the ordinary way is taken.
-    return connection.cursor() if connection.queries_logged else _cursor()
-
-
-def _cursor() -> CursorWrapper:
-    connection.ensure_connection()
+    if here.queries_logged:
+        return here.cursor()
+    here.ensure_connection()
     # Django turns preparing off because of what the ORM writes; its own cursors never prepare, whatever stands here.
-    connection.connection.prepare_threshold = 5
-    return connection.make_cursor(_Prepared(connection.connection))  # type: ignore[arg-type]
+    here.connection.prepare_threshold = 5
+    return here.make_cursor(_Prepared(here.connection))  # type: ignore[arg-type]

@@ -74,7 +74,12 @@ def owner_of(operator: Operator) -> User:
 
 
 def paper(
-    operator: Operator, kind: str, *, last_day: date = date(2027, 11, 30), by: User | None = None, **whose: Any
+    operator: Operator,
+    kind: str,
+    *,
+    last_day: date = date(2027, 11, 30),
+    by: User | None = None,
+    **whose: Any,
 ) -> Paper:
     """A paper that holds from this autumn on."""
     return papers.add(

@@ -70,6 +70,14 @@ def test_the_same_key_gets_the_same_answer(api: APIClient) -> None:
     assert "Idempotent-Replayed" not in first.headers
 
 
+@pytest.mark.django_db
+def test_whoever_asks_for_something_else_gets_json(client: Client) -> None:
+    answer = client.get("/api/v1/trips", headers={"Accept": "text/html"})
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+    schema = client.get("/api/v1/schema/", headers={"Accept": "application/vnd.oai.openapi+json"})
+    assert schema.json()["openapi"].startswith("3.1")
+
+
 def test_without_a_key_each_call_counts(api: APIClient) -> None:
     assert [post(api, None).json()["run"] for _ in range(2)] == [1, 2]
 

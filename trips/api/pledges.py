@@ -22,7 +22,7 @@ from payments.queries import parts_paid
 from rally import clock, codes
 from rally.models import GivenAnswer, User
 from rally.money import Money
-from rally.rest import Keep, MoneyField, Pages, repeatable, repeatable_by_the_work
+from rally.rest import Keep, MoneyField, Pages, money, repeatable, repeatable_by_the_work
 from trips.actions import pledges, waiting
 from trips.actions.pledges import Passenger
 from trips.api.credit import PartsOut, check_code, cover, parts_out
@@ -183,8 +183,7 @@ class PledgeDetail(PledgeOut):
     @extend_schema_field(MoneyField)
     def get_refund_if_left_now(self, pledge: Any) -> dict[str, Any]:
         """Exact, at this moment."""
-        refund = pledges.leaving(pledge, clock.now()).refund
-        return {"minor": refund.minor, "currency": refund.currency}
+        return money(pledges.leaving(pledge, clock.now()).refund)
 
     @extend_schema_field(PartsOut)
     def get_paid_by(self, pledge: Any) -> Any:
@@ -301,7 +300,7 @@ def _made(pledge: Pledge) -> dict[str, Any]:
         "code": pledge.code,
         "state": pledge.state,
         "seats": pledge.seats,
-        "amount": {"minor": pledge.amount.minor, "currency": pledge.currency},
+        "amount": money(pledge.amount),
         "paid_by": parts_out(parts_paid(None, pledge.charge)),
         "reserved_until": pledge.reserved_until.isoformat(),
         "checkout_url": _checkout_url(pledge),

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from rally import clock, codes
 from rally.models import User
 from rally.money import Money
-from rally.rest import MoneyField, Pages, repeatable
+from rally.rest import MoneyField, Pages, money, repeatable
 from trips.actions import pledges, proposals
 from trips.actions.proposals import NewStop
 from trips.api.events import PageQuery, VenueOut, asked
@@ -92,18 +92,18 @@ class TripStop(serializers.Serializer[Any]):
     @extend_schema_field(MoneyField)
     def get_fare(self, stop: Stop) -> dict[str, Any]:
         """One seat, there and back: the most it costs."""
-        return {"minor": stop.fare_minor, "currency": stop.trip.currency}
+        return money(Money(stop.fare_minor, stop.trip.currency))
 
     @extend_schema_field(MoneyField)
     def get_price_now(self, stop: Stop) -> Any:
         """What everybody from this stop pays with the seats there are now; the fare, where it does not fall."""
-        return _money(fares.price(stop, fares.percent_now(stop.trip)))
+        return money(fares.price(stop, fares.percent_now(stop.trip)))
 
     @extend_schema_field(MoneyField(allow_null=True))
     def get_price_next(self, stop: Stop) -> Any:
         """What they pay once the trip's `next_step` is reached."""
         step = fares.next_step(stop.trip)
-        return _money(fares.price(stop, step.percent)) if step else None
+        return money(fares.price(stop, step.percent)) if step else None
 
 
 class TripEvent(serializers.Serializer[Any]):
@@ -347,10 +347,6 @@ class OneTrip(APIView):
         except Trip.DoesNotExist:
             raise Http404 from None
         return Response(TripDetail(trip).data)
-
-
-def _money(amount: Money) -> dict[str, Any]:
-    return {"minor": amount.minor, "currency": amount.currency}
 
 
 def known_event(code: str) -> Event:

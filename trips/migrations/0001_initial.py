@@ -319,7 +319,10 @@ class Migration(migrations.Migration):
                 (
                     "stop",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="pledges", to="trips.stop"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="pledges",
+                        to="trips.stop",
                     ),
                 ),
             ],

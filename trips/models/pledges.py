@@ -77,7 +77,7 @@ class Pledge(Row):
     # On a hot on-sale every index is paid for with each seat: none here that another one can stand in for.
     code = models.CharField(max_length=12, default=codes.long)
     trip = models.ForeignKey(Trip, on_delete=models.PROTECT, related_name="pledges", db_index=False)
-    stop = models.ForeignKey(Stop, on_delete=models.PROTECT, related_name="pledges")
+    stop = models.ForeignKey(Stop, on_delete=models.PROTECT, related_name="pledges", db_index=False)
     rider = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="pledges", db_index=False
     )

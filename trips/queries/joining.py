@@ -54,9 +54,9 @@ _SELECT = f"""
 """  # noqa: S608 - the columns are our own
 
 
-#: What this process read within the last second, by code of the trip and stop: the columns of `_SELECT`.
+#: What this process read within the last second, by code of the trip and stop.
 _SECONDS, _MOST = 1.0, 1000
-_lately: dict[tuple[str, int | UUID], tuple[float, Sequence[Any]]] = {}
+_lately: dict[tuple[str, int | UUID], tuple[float, Stop]] = {}
 
 
 #: A rider who is in, or on the waiting list, does not join again.
@@ -91,17 +91,18 @@ def by_code(code: str, stop: int | UUID, rider: User) -> Joining | None:
         return None
     if len(_lately) >= _MOST:
         _lately.clear()
-    _lately[code, stop] = (time.monotonic(), row)
+    _lately[code, stop] = (time.monotonic(), _stop(row))
     return Joining(stop=_stop(row), rider_is_in=row[-1])
 
 
 def lately(code: str, stop: int | UUID) -> Stop | None:
     """The stop as `by_code` read it for anybody within the last second, or None.
 
-    Good enough to claim on, because the claim looks again; never good enough to refuse on.
+    Good enough to claim on, because the claim looks again; never good enough to refuse on. One object for all threads:
+    look at it, change nothing.
     """
-    read_at, row = _lately.get((code, stop), (float("-inf"), ()))
-    return _stop(row) if time.monotonic() - read_at <= _SECONDS else None
+    seen = _lately.get((code, stop))
+    return seen[1] if seen and time.monotonic() - seen[0] <= _SECONDS else None
 
 
 def _read(where: str, values: Sequence[Any], rider: User) -> Sequence[Any] | None:
@@ -109,7 +110,6 @@ def _read(where: str, values: Sequence[Any], rider: User) -> Sequence[Any] | Non
 
 
 def _stop(row: Sequence[Any]) -> Stop:
-    """Rows of its own for each reader: nobody sees what another one did to theirs."""
     values = iter(row)
     stop, trip, event, venue = (
         model.from_db(connection.alias, columns, [next(values) for _column in columns])

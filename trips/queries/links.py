@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
+from functools import cache
 from urllib.parse import quote
 
 from django.conf import settings
@@ -99,4 +100,13 @@ def _read(purpose: str, pledge: Pledge, given: str) -> str | None:
 
 
 def _link(name: str, pledge: Pledge, key: str) -> str:
-    return f"{settings.SITE_URL}{reverse(name, kwargs={'code': pledge.code})}?k={quote(key)}"
+    return f"{settings.SITE_URL}{_path(name).replace(_CODE, pledge.code)}?k={quote(key)}"
+
+
+_CODE = "CODE-OF-THE-PLEDGE"
+
+
+@cache
+def _path(name: str) -> str:
+    """The path with a word in the place of the code: every claim gives such an address, and looking one up is slow."""
+    return reverse(name, kwargs={"code": _CODE})
