@@ -68,7 +68,8 @@ class OnlyJson(DefaultContentNegotiation):
         """The only one, where there is one."""
         if len(renderers) == 1:
             return renderers[0], renderers[0].media_type
-        return super().select_renderer(request, renderers, format_suffix)
+        chosen: tuple[Any, Any] = super().select_renderer(request, renderers, format_suffix)
+        return chosen
 
 
 class KeyReused(Refusal):

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TypeVar
 
 from payments import gateway, queries
-from payments.actions import sightings
+from payments.actions import ledger, sightings
 from payments.gateway import words
 from payments.models import Account, Attempt, FeedCursor, LedgerTransfer
 
@@ -123,7 +123,7 @@ def _differing(lines: list[words.BookLine]) -> list[tuple[words.BookLine, str]]:
 
 
 def _look(line: words.BookLine, now: datetime) -> None:
-    """Fetch what a line is about and take it over. Nothing for what is not ours."""
+    """Take over what a line is about, fetched where it can be. Nothing for what is not ours."""
     prefix = line.source.partition("_")[0]
     if prefix in ("ch", "py"):
         intent = Attempt.objects.filter(charge=line.source).values_list("intent", flat=True).first()
@@ -131,10 +131,20 @@ def _look(line: words.BookLine, now: datetime) -> None:
             sightings.look("payment_intent", intent, now=now)
     elif prefix == "po":
         sightings.payout(gateway.payout(line.source), currency=line.currency, now=now)
+    elif line.kind in _FROM_OUR_BANK:
+        ledger.paid_out(
+            amount=-line.amount, fee=line.fee, currency=line.currency, transaction=line.id, now=now
+        )
+    elif line.kind in _BILLED:
+        ledger.billed(amount=-line.net, currency=line.currency, transaction=line.id, now=now)
     elif prefix in _KINDS:
         sightings.look(_KINDS[prefix], line.source, now=now)
 
 
+#: Lines that say everything themselves: money that we sent to our balance, and what we are billed for by the month
+#: (https://docs.stripe.com/reports/reporting-categories).
+_FROM_OUR_BANK = ("topup", "topup_reversal")
+_BILLED = ("fee", "network_cost", "tax")
 #: What an id of the provider's is the id of, where that can be fetched by it.
 _KINDS = {"re": "refund", "pyr": "refund", "tr": "transfer", "du": "dispute", "dp": "dispute"}
 

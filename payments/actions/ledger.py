@@ -293,6 +293,18 @@ def paid_out(*, amount: int, fee: int, currency: str, transaction: str, now: dat
     )
 
 
+def billed(*, amount: int, currency: str, transaction: str, now: datetime) -> None:
+    """The provider took `amount` for what belongs to no payment; below zero, it gave it back."""
+    way = (Account.STRIPE_FEE, Account.STRIPE_BALANCE)
+    post(
+        f"billed:{transaction}",
+        [(*(way if amount > 0 else way[::-1]), abs(amount))],
+        currency=currency,
+        transaction=transaction,
+        now=now,
+    )
+
+
 def credit_key(reference: str) -> str:
     """The event of giving credit for this reference."""
     return f"credit:{reference}"

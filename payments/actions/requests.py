@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import assert_never
 from uuid import UUID
 
 from django.db import transaction
@@ -118,9 +119,11 @@ def _check_fits(what: What, subject: UUID, amount: Money) -> None:
             there = User.objects.filter(id=subject, is_active=True).exists()
         case What.PAY:
             there = Payee.objects.filter(id=subject, provider=gateway.provider()).exists()
-        case _:  # write off
+        case What.WRITE_OFF:
             there = Payee.objects.filter(id=subject).exists()
             kept = _debt(subject, amount.currency)
+        case _:
+            assert_never(what)
     if not there:
         raise BadInput(_("There is no such thing."), field="subject")
     if kept is not None and kept.currency != amount.currency:

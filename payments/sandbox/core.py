@@ -25,7 +25,7 @@ from payments.sandbox import (
     setups,
     transfers,
 )
-from payments.sandbox.call import Call, Route, match
+from payments.sandbox.call import Call, Route, match, new_id
 from payments.sandbox.errors import ApiError, Invalid, not_modelled
 from payments.sandbox.faults import ConnectionDropped, Fault, Faults
 from payments.sandbox.lists import expanded, shown
@@ -264,6 +264,16 @@ class Sandbox:
             return refunds.make(
                 call, call.find("charge", charge_id), amount, reason="requested_by_customer", metadata={}
             )
+
+    def top_up_in_dashboard(self, amount: int) -> Json:
+        """Send money from our bank to our balance, as the owner does in Stripe's dashboard."""
+        with self.acting() as call:
+            return money.book(call, "topup", new_id("tu"), amount, "usd", available_on=call.now)
+
+    def bill(self, amount: int) -> Json:
+        """Charge us for what belongs to no payment, as Stripe does by the month; below zero it is given back."""
+        with self.acting() as call:
+            return money.book(call, "stripe_fee", None, -amount, "usd", available_on=call.now, category="fee")
 
     def open_dispute(self, charge_id: str) -> Json:
         """Let a cardholder dispute a charge at the bank."""

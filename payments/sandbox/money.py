@@ -47,7 +47,7 @@ def check_amount(amount: int, *, param: str = "amount") -> None:
 def book(
     call: Call,
     kind: str,
-    source: str,
+    source: str | None,
     amount: int,
     currency: str,
     *,

@@ -266,7 +266,7 @@ def test_a_line_that_nobody_told_us_of_is_fetched(sandbox: Sandbox, ana: User, t
     assert queries.balance(Account.STRIPE_BALANCE, payment=paid) < 0
 
 
-@pytest.mark.parametrize("what", ["refund", "dispute", "payout"])
+@pytest.mark.parametrize("what", ["refund", "dispute", "payout", "topup", "bill", "bill given back"])
 def test_every_kind_of_line_is_fetched(sandbox: Sandbox, ana: User, time: Time, what: str) -> None:
     paid = taken(ana, time)
     ends = None
@@ -274,6 +274,10 @@ def test_every_kind_of_line_is_fetched(sandbox: Sandbox, ana: User, time: Time, 
         sandbox.refund_in_dashboard(paid.attempts.get().charge, 500)
     elif what == "dispute":
         ends = sandbox.open_dispute(paid.attempts.get().charge)["id"]
+    elif what == "topup":
+        sandbox.top_up_in_dashboard(50_000)
+    elif what.startswith("bill"):
+        sandbox.bill(200 if what == "bill" else -200)
     else:
         time.move(days=8)
         gateway.line.ask(lambda v1: v1.payouts.create({"amount": 1000, "currency": "usd"}))
