@@ -66,53 +66,66 @@ def _row_of(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refund:
             asked.refund = seen.id
             asked.save(update_fields=["refund"])
         return asked
-    owed = _owed(attempt, seen)
-    if owed is not None and owed.amount_minor == seen.amount:
-        owed.refund = seen.id
-        if owed.state == RefundState.FAILED:
-            changes.move(
-                owed,
-                REFUND,
-                RefundState.PENDING,
-                now=now,
-                by=None,
-                why="made at the provider",
-                also=("refund",),
-            )
-        else:
-            owed.save(update_fields=["refund"])
-        return owed
-    kept = _smaller(attempt, seen) if owed is None else []
+    return _made_by_hand(attempt, seen, now)
+
+
+def _made_by_hand(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refund:
+    """The row of a refund that nobody here asked for, and the promises that it keeps."""
+    partly = _owed(attempt, seen)
+    if partly is not None and partly.amount_minor == seen.amount:
+        return _is(partly, seen.id, now)
+    kept: list[Refund] = []
+    if partly is None and seen.status != "failed":
+        kept, partly = _smaller(attempt, seen)
+    rest = seen.amount - sum(each.amount_minor for each in kept)
+    if not rest:
+        row = _is(kept.pop(), seen.id, now)
+        _keep(kept, row, now)
+        return row
     row = Refund.objects.create(
         attempt=attempt,
         reason=f"provider:{seen.id}"[:60],
-        amount_minor=seen.amount - sum(each.amount_minor for each in kept),
+        amount_minor=rest,
         refund=seen.id,
         created_at=now,
     )
     changes.begin(row, REFUND, now=now, by=None, why="made at the provider")
     _keep(kept, row, now)
-    if owed is not None:
-        owed.amount_minor -= seen.amount  # what was promised with it covers both
-        owed.save(update_fields=["amount_minor"])
+    if partly is not None:
+        partly.amount_minor -= rest  # what was promised with it covers both
+        partly.save(update_fields=["amount_minor"])
         return row
     ledger.promised(row, sources=bearers.of(payment=attempt.payment, refund=row, now=now), now=now)
     return row
 
 
-def _smaller(attempt: Attempt, seen: words.RefundSeen) -> list[Refund]:
-    """The smaller promises that a refund by hand has kept as well, because it leaves no room for them: nothing is under
-    way for them any more."""
+def _is(promise: Refund, provider_id: str, now: datetime) -> Refund:
+    """The refund that was made is the one that was promised."""
+    promise.refund = provider_id
+    if promise.state == RefundState.FAILED:
+        why = "made at the provider"
+        changes.move(promise, REFUND, RefundState.PENDING, now=now, by=None, why=why, also=("refund",))
+    else:
+        promise.save(update_fields=["refund"])
+    return promise
+
+
+def _smaller(attempt: Attempt, seen: words.RefundSeen) -> tuple[list[Refund], Refund | None]:
+    """The smaller promises that a refund by hand has kept, because it leaves no room for them and nothing is under way for
+    them any more; and the one that its rest is a part of, where they alone do not make room enough."""
     every = Refund.objects.filter(attempt=attempt)
     too_much = sum(every.values_list("amount_minor", flat=True)) + seen.amount - attempt.captured_minor
-    if seen.status == "failed":
-        return []
-    found, kept = [], 0
-    for promise in every.filter(_OPEN, amount_minor__lt=seen.amount).order_by("created_at"):
-        if kept < too_much and kept + promise.amount_minor < seen.amount:
+    found: list[Refund] = []
+    partly, kept = None, 0
+    for promise in every.filter(_OPEN, amount_minor__lt=seen.amount).order_by("created_at", "id"):
+        if kept >= too_much:
+            return found, None
+        if kept + promise.amount_minor <= seen.amount:
             found.append(promise)
             kept += promise.amount_minor
-    return found
+        else:
+            partly = promise  # larger than what will be left of the refund
+    return found, partly if kept < too_much else None
 
 
 def _keep(promises: list[Refund], row: Refund, now: datetime) -> None:

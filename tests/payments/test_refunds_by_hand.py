@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from payments import queries
+from payments import gateway, queries
 from payments.actions import operations, payments, sightings
 from payments.models import Checkout, Operation, Refund
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Fault
 from rally.models import User
-from tests.factories.payments import REFUND_FAILS, at_page, payment, usd
+from tests.factories.payments import REFUND_FAILS, VISA, at_page, payment, usd
 from tests.payments.conftest import Time, work
 
 
@@ -44,6 +44,54 @@ def test_promises_kept_by_a_refund_by_hand_that_comes_back_are_owed_again(
         operations.run(each, now=time())
     sent.refresh_from_db()
     assert (sent.state, queries.balance("rider:refund_due")) == ("succeeded", 3200)
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "stand"),
+    [
+        # Both promises exactly: one of them is the refund, and has kept the other.
+        (3000, [(1200, "left", "succeeded"), (1500, "resold:1", "succeeded"), (1500, "resold:2", "succeeded")]),
+        # More than one, less than both: the rest is a part of the second.
+        (2000, [(500, "provider", "succeeded"), (1000, "resold:2", "failed"), (1200, "left", "succeeded"),
+                (1500, "resold:1", "succeeded")]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_two_promises_without_room_beside_them_are_kept_by_one_refund_by_hand(
+    sandbox: Sandbox,
+    ana: User,
+    time: Time,
+    by_hand: int,
+    stand: list[tuple[int, str, str]],
+    comes_back: bool,
+) -> None:
+    number = REFUND_FAILS if comes_back else VISA
+    paid = at_page(payment(ana, now=time()), Checkout.Mode.CHARGE, now=time(), number=number)
+    payments.refund(payment_id=paid.id, amount=usd(1200), reason="left", now=time(), by=None)
+    sandbox.faults.script("POST", "/v1/refunds", Fault.DROP_BEFORE)
+    for reason in ("resold:1", "resold:2"):
+        payments.refund(payment_id=paid.id, amount=usd(1500), reason=reason, now=time(), by=None)
+        sandbox.faults.script("POST", "/v1/refunds", Fault.DROP_BEFORE)
+        time.move(seconds=1)
+    sandbox.faults.stop()
+    sandbox.refund_in_dashboard(paid.attempts.get().charge, by_hand)
+    (newest, *_older) = gateway.refunds_of(paid.attempts.get().intent)
+    sightings.look("refund", newest.id, now=time())
+
+    rows = Refund.objects.filter(attempt__payment=paid)
+    assert sum(each.amount_minor for each in rows) == 4200
+    assert queries.balance("rider:deposit") == 0  # all of it was promised, and nothing twice
+    time.move(minutes=5)
+    work(time)
+    found = [(each.amount_minor, each.reason.partition(":re_")[0], each.state) for each in rows.all()]
+    assert sorted(found) == stand
+    if comes_back:
+        time.move(days=3)
+        for _twice in range(2):
+            work(time)
+        assert set(rows.values_list("state", "kept_by")) == {("failed", None)}
+        assert sum(each.amount_minor for each in queries.still_owed()) == 4200
+        assert (queries.balance("rider:deposit"), queries.balance("rider:refund_due")) == (0, 4200)
 
 
 @pytest.mark.parametrize("promised", [1000, 4200])
