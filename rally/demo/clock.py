@@ -30,6 +30,7 @@ from payments.states import InboxState, OperationState, PaymentState, TransferSt
 from rally import clock, codes, rules
 from rally.demo import drivers
 from rally.errors import BadInput
+from rally.later import load_tasks
 from rally.models import Notice, StateChange
 from rally.models.notices import NoticeState
 from rally.money import Money
@@ -132,7 +133,7 @@ def when(text: str, *, trip: str = "") -> datetime:
 def work(tasks: tuple[str, ...] = DUE_WORK) -> None:
     """Do what is due now, again and again until nothing changes any more."""
     if not set(tasks) <= set(current_app.tasks):
-        current_app.loader.import_default_modules()  # a worker does so at its start
+        load_tasks()
     patience = time.monotonic() + _PATIENCE
     before = _pulse()
     for _round in range(_ROUNDS):

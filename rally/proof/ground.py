@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
-from celery import current_app
 from django.conf import settings
 from django.db import connection
 
@@ -23,6 +22,7 @@ from payments.actions import payees
 from payments.models import Payee
 from payments.sandbox import runtime
 from rally import rules
+from rally.later import load_tasks
 from rally.models import User
 from rally.proof.swaps import StoryClock, repeatable, swapped
 from trips.actions import proposals
@@ -124,7 +124,7 @@ class Ground:
 @contextmanager
 def prepared() -> Iterator[Ground]:
     """Make the ground in the database at hand, which must be migrated and is emptied of everything else."""
-    current_app.loader.import_default_modules()  # sets logging up anew: not in the middle of the first story
+    load_tasks()  # here, so that the first story of a process is like any other
     where = _IN_MEMORY if _IN_MEMORY.is_dir() else None
     with TemporaryDirectory(prefix="rally-proof-", dir=where) as name:
         folder = Path(name)

@@ -17,6 +17,7 @@ from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Fault
 from payments.states import PaymentState
 from rally.celery import app
+from rally.later import load_tasks
 from rally.models import User
 from tests.factories.payments import at_page, go, payment, type_card, usd
 from tests.payments.conftest import Time
@@ -25,7 +26,7 @@ SAVE, HOLD = Checkout.Mode.SAVE, Checkout.Mode.HOLD
 
 
 def test_the_timetable_names_tasks_that_exist() -> None:
-    app.loader.import_default_modules()
+    load_tasks()
     ours = {name for name in settings.CELERY_BEAT_SCHEDULE if name.startswith("payments.")}
     assert ours <= set(app.tasks)
     assert "payments.pump_sandbox" in app.tasks
