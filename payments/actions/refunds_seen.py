@@ -10,7 +10,7 @@ import logging
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from payments import locks
 from payments.actions import bearers, journal, ledger, standings
@@ -71,12 +71,7 @@ def _row_of(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refund:
 
 def _made_by_hand(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refund:
     """The row of a refund that nobody here asked for, and the promises that it keeps."""
-    partly = _owed(attempt, seen)
-    if partly is not None and partly.amount_minor == seen.amount:
-        return _is(partly, seen.id, now)
-    kept: list[Refund] = []
-    if partly is None and seen.status != "failed":
-        kept, partly = _smaller(attempt, seen)
+    kept, partly = _promises(attempt, seen)
     rest = seen.amount - sum(each.amount_minor for each in kept)
     if not rest:
         row = _is(kept.pop(), seen.id, now)
@@ -110,17 +105,38 @@ def _is(promise: Refund, provider_id: str, now: datetime) -> Refund:
     return promise
 
 
-def _smaller(attempt: Attempt, seen: words.RefundSeen) -> tuple[list[Refund], Refund | None]:
-    """The smaller promises that a refund by hand has kept, because it leaves no room for them and nothing is under way for
-    them any more; and the one that its rest is a part of, where they alone do not make room enough."""
+#: Promised, and nothing of it is at the provider.
+_OPEN = Q(state=RefundState.FAILED) | Q(state=RefundState.PENDING, refund="")
+
+
+def _promises(attempt: Attempt, seen: words.RefundSeen) -> tuple[list[Refund], Refund | None]:
+    """The promises that a refund by hand keeps wholly, and the one that what is left of it is a part of.
+
+    The same sum again after ours failed; else, where it leaves no room for all that is promised, one that is as large, or
+    smaller ones until there is room.
+    """
+    if seen.status == "failed":
+        return [], None
     every = Refund.objects.filter(attempt=attempt)
+    again = every.filter(state=RefundState.FAILED, amount_minor=seen.amount).order_by("created_at").first()
+    if again is not None:
+        return [again], None
     too_much = sum(every.values_list("amount_minor", flat=True)) + seen.amount - attempt.captured_minor
+    if too_much <= 0:
+        return [], None
+    larger = every.filter(_OPEN, amount_minor__gte=seen.amount).order_by("amount_minor", "created_at").first()
+    if larger is not None:
+        return ([larger], None) if larger.amount_minor == seen.amount else ([], larger)
+    return _smaller(every.filter(_OPEN).order_by("created_at", "id"), seen.amount, too_much)
+
+
+def _smaller(promises: QuerySet[Refund], amount: int, too_much: int) -> tuple[list[Refund], Refund | None]:
     found: list[Refund] = []
     partly, kept = None, 0
-    for promise in every.filter(_OPEN, amount_minor__lt=seen.amount).order_by("created_at", "id"):
+    for promise in promises:
         if kept >= too_much:
             return found, None
-        if kept + promise.amount_minor <= seen.amount:
+        if kept + promise.amount_minor <= amount:
             found.append(promise)
             kept += promise.amount_minor
         else:
@@ -144,20 +160,3 @@ def _owe_again(row: Refund, now: datetime) -> None:
         promise.kept_by = None
         why = "what was made at the provider came back"
         changes.move(promise, REFUND, RefundState.FAILED, now=now, by=None, why=why, also=("kept_by",))
-
-
-#: Promised, and nothing of it is at the provider.
-_OPEN = Q(state=RefundState.FAILED) | Q(state=RefundState.PENDING, refund="")
-
-
-def _owed(attempt: Attempt, seen: words.RefundSeen) -> Refund | None:
-    """The promise that a refund by hand keeps, wholly or in part: the same sum again after ours failed, or one that
-    leaves no room for all that is promised."""
-    if seen.status == "failed":
-        return None
-    every = Refund.objects.filter(attempt=attempt)
-    again = every.filter(state=RefundState.FAILED, amount_minor=seen.amount).order_by("created_at").first()
-    promised = sum(every.values_list("amount_minor", flat=True))
-    if again is not None or promised + seen.amount <= attempt.captured_minor:
-        return again
-    return every.filter(_OPEN, amount_minor__gte=seen.amount).order_by("amount_minor", "created_at").first()
