@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("payments", "0001_initial"),
-        ("rally", "__first__"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
         ("trips", "0001_initial"),
     ]
 

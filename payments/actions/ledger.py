@@ -280,11 +280,10 @@ def dispute_regained(payment: Payment, *, dispute: str, amount: int, left: int, 
 
 def paid_out(*, amount: int, fee: int, currency: str, transaction: str, now: datetime) -> None:
     """The provider sent `amount` to our bank; below zero, it came back."""
-    way = (Account.BANK, Account.STRIPE_BALANCE)
     post(
         f"payout:{transaction}",
         [
-            (*(way if amount > 0 else way[::-1]), abs(amount)),
+            _either_way(Account.BANK, Account.STRIPE_BALANCE, amount),
             (Account.STRIPE_FEE, Account.STRIPE_BALANCE, fee),
         ],
         currency=currency,
@@ -295,14 +294,18 @@ def paid_out(*, amount: int, fee: int, currency: str, transaction: str, now: dat
 
 def billed(*, amount: int, currency: str, transaction: str, now: datetime) -> None:
     """The provider took `amount` for what belongs to no payment; below zero, it gave it back."""
-    way = (Account.STRIPE_FEE, Account.STRIPE_BALANCE)
     post(
         f"billed:{transaction}",
-        [(*(way if amount > 0 else way[::-1]), abs(amount))],
+        [_either_way(Account.STRIPE_FEE, Account.STRIPE_BALANCE, amount)],
         currency=currency,
         transaction=transaction,
         now=now,
     )
+
+
+def _either_way(debit: Account, credit: Account, amount: int) -> tuple[Account, Account, int]:
+    """A leg from an amount with its sign: below zero it goes the other way."""
+    return (debit, credit, amount) if amount > 0 else (credit, debit, -amount)
 
 
 def credit_key(reference: str) -> str:

@@ -133,10 +133,10 @@ def member(
 
 def ready(*, owner: User | None = None, driver: User | None = None, **fields: Any) -> Company:
     """A company that can take a trip."""
-    owner = owner or person(f"owner{next(_number)}")
     operator = company(owner=owner, **fields)
-    paper(operator, PaperKind.LICENCE, by=owner)
-    return Company(operator, owner, bus(operator, by=owner), member(operator, driver, by=owner))
+    by = owner_of(operator)
+    paper(operator, PaperKind.LICENCE, by=by)
+    return Company(operator, by, bus(operator, by=by), member(operator, driver, by=by))
 
 
 def van_trip(**fields: Any) -> Trip:
