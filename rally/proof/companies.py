@@ -180,34 +180,39 @@ def check(world: World) -> None:
     """
     for crew in world.cast.crews:
         payee = Payee.objects.get(id=_payee_of(crew))
-        given_back, due = 0, 0
-        for run in Run.objects.filter(operator_id=crew.operator, booked_at__isnull=False).select_related(
-            "trip"
-        ):
-            given_back, due = _due(world, run)
-        due += _decided(
+        booked = Run.objects.filter(operator_id=crew.operator, booked_at__isnull=False).select_related("trip")
+        earned = [_due(world, run) for run in booked]
+        decided = _decided(
             MoneyRequest.objects.filter(what="pay", subject=payee.id, state=RequestState.DONE), "amount"
         )
-        due -= _decided(HoldBack.objects.filter(run__operator_id=crew.operator), "kept")
-        due -= _decided(
+        decided -= _decided(HoldBack.objects.filter(run__operator_id=crew.operator), "kept")
+        decided -= _decided(
             LedgerTransfer.objects.filter(event_key__startswith="penalty:", payee=payee), "amount"
         )
         got = sum(each.net for each in world.truth.transfers() if each.account == payee.account)
         got -= _owes_us(payee)
-        if not due - given_back <= got <= due:
-            raise Broken("P21", f"{payee} got {got}, is due {due} ({given_back} went back to riders later)")
+        least, most = (decided + sum(each[bound] for each in earned) for bound in (0, 1))
+        if not least <= got <= most:
+            raise Broken("P21", f"{payee} got {got}, is due {least} to {most}")
 
 
 def _due(world: World, run: Run) -> tuple[int, int]:
-    """What went back to riders after a run's pay was booked, and what the run had earned by then, by its own terms."""
+    """The least and the most that a run earned by its own terms: what riders had back since its pay was booked may be
+    taken from it. The fare of a payment that a bank took fell, without money, only after that: it was booked at no more
+    than what its rider had agreed to."""
     assert run.booked_at is not None  # noqa: S101 - asked for
-    intents, later, kept, fares = world.truth.by_payment(), world.truth.returned_since(run.booked_at), 0, 0
+    intents, later = world.truth.by_payment(), world.truth.returned_since(run.booked_at)
+    kept = fares = fell_later = 0
     for pledge in Pledge.objects.filter(trip_id=run.trip_id, payment__isnull=False):
+        mine = intents.get(pledge.payment_id, [])
         owed = owing.still_owed(pledge)
         later += owed
-        kept += sum(each.kept for each in intents.get(pledge.payment_id, ())) - owed
+        kept += sum(each.kept for each in mine) - owed
         kept += owing.covered(pledge, Account.RIDER_CREDIT, Account.PROMOTION)
-        fares += pledge.price.minor * pledge.seats if pledge.state == PledgeState.PAID else 0
+        if pledge.state == PledgeState.PAID:
+            fares += pledge.price.minor * pledge.seats
+            if any(each.disputed for each in mine):
+                fell_later += (pledge.fare.minor - pledge.price.minor) * pledge.seats
     usual = (kept + later) * 100 // (100 + run.trip.platform_percent)
     part = int(run.terms.get("percent", 100))
     by_kind = {
@@ -216,7 +221,9 @@ def _due(world: World, run: Run) -> tuple[int, int]:
         AgreementKind.GUARANTEE: max(usual, run.trip.cost_minor * part // 100),
         AgreementKind.RESELLER: (fares + later) * part // 100,
     }
-    return later, by_kind[AgreementKind(run.terms.get("kind", AgreementKind.SHARE))]
+    kind = AgreementKind(run.terms.get("kind", AgreementKind.SHARE))
+    due = by_kind[kind]
+    return due - later, due + (fell_later * part // 100 if kind == AgreementKind.RESELLER else 0)
 
 
 def _decided(rows: Any, what: str) -> int:
