@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any, cast
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -180,13 +182,46 @@ def _each(request: HttpRequest, chosen: QuerySet[Any], act: Callable[[Any, User]
     messages.success(request, done if count else gettext("Nothing was chosen."))
 
 
+class TaxRateForm(forms.ModelForm):
+    """A tax that begins, or ends, with a day to come: what receipts of past rides say never changes."""
+
+    class Meta:
+        model = TaxRate
+        fields = ("jurisdiction", "name", "basis_points", "applies_from", "applies_until")
+
+    def clean_applies_from(self) -> date:
+        """Tomorrow at the earliest: buses leave today by the rate there is."""
+        day: date = self.cleaned_data["applies_from"]
+        if day <= clock.now().date():
+            raise forms.ValidationError(
+                _("A rate begins tomorrow at the earliest: receipts of today and before stay as they are.")
+            )
+        return day
+
+    def clean_applies_until(self) -> date | None:
+        """Today at the earliest, or open."""
+        day: date | None = self.cleaned_data["applies_until"]
+        if day is not None and day < clock.now().date():
+            raise forms.ValidationError(_("A rate ends today at the earliest: rides of before had it."))
+        return day
+
+
 @admin.register(TaxRate)
 class TaxRateAdmin(admin.ModelAdmin):
     """Taxes in fares, by where a trip starts. A rate that ends gets a last day and is never deleted."""
 
+    form = TaxRateForm
     list_display = ("jurisdiction", "name", "basis_points", "applies_from", "applies_until")
     list_filter = ("jurisdiction",)
     ordering = ("jurisdiction", "-applies_from")
+
+    def get_readonly_fields(self, _request: HttpRequest, obj: TaxRate | None = None) -> tuple[str, ...]:
+        """What has begun can only end, and what has ended stays."""
+        today = clock.now().date()
+        if obj is None or obj.applies_from > today:
+            return ()
+        ended = obj.applies_until is not None and obj.applies_until < today
+        return TaxRateForm.Meta.fields if ended else TaxRateForm.Meta.fields[:-1]
 
     def has_delete_permission(self, *_args: Any) -> bool:
         """Receipts of the past must be printable again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -11,8 +12,9 @@ from django.core.management.base import SystemCheckError
 from django.test import Client
 
 from payments.actions import earnings, payments
-from payments.models import Checkout, InboxEvent, Operation, Payment, Refund, Transfer
+from payments.models import Checkout, InboxEvent, Operation, Payment, Refund, TaxRate, Transfer
 from payments.sandbox.core import Sandbox
+from rally import clock
 from rally.models import User
 from tests.factories.payments import REFUND_FAILS, at_page, payee, payment, usd
 from tests.payments.conftest import Time, work
@@ -89,3 +91,28 @@ def test_another_key_is_refused_while_payments_are_open(sandbox: Sandbox, ana: U
         call_command("check", databases=["default"], stdout=StringIO(), stderr=StringIO())
     Payment.objects.filter(id=paid.id).update(state="released")
     call_command("check", databases=["default"], stdout=StringIO())
+
+
+def test_a_tax_rate_begins_and_ends_in_days_to_come(staff: Client) -> None:
+    today = clock.now().date()
+    page, day = "/admin/payments/taxrate/", timedelta(days=1)
+    rate = {"jurisdiction": "US-WI", "name": "WI", "basis_points": 550, "applies_from": today.isoformat()}
+    assert "begins tomorrow" in staff.post(f"{page}add/", rate).content.decode()
+    assert not TaxRate.objects.exists()
+    staff.post(f"{page}add/", rate | {"applies_from": (today + day).isoformat()})
+    made = TaxRate.objects.get()
+
+    TaxRate.objects.update(applies_from=today - day)
+    change = f"{page}{made.id}/change/"
+    staff.post(change, rate | {"basis_points": 1, "name": "another"})
+    made.refresh_from_db()
+    assert (made.basis_points, made.name, made.applies_until) == (550, "WI", None)
+    assert "ends today" in staff.post(change, {"applies_until": (today - day).isoformat()}).content.decode()
+    staff.post(change, {"applies_until": today.isoformat()})
+    made.refresh_from_db()
+    assert made.applies_until == today
+
+    TaxRate.objects.update(applies_until=today - day)
+    staff.post(change, {"applies_until": ""})
+    made.refresh_from_db()
+    assert made.applies_until == today - day
