@@ -29,10 +29,12 @@ class NothingToRefund(Refusal):
 
 
 class DisputeOpen(Refusal):
-    """The payer has complained at the bank, which has taken the money: a refund would pay twice."""
+    """The payer has complained at the bank, which has taken the money: a refund, or passing it on, would pay twice."""
 
     code = "dispute_open"
-    text = _("This payment is disputed at the bank. Nothing can be refunded until that is decided.")
+    text = _(
+        "This payment is disputed at the bank. Nothing of it can be refunded or sent on until that is decided."
+    )
 
 
 class DisputeClosed(Refusal):
@@ -50,11 +52,11 @@ class NoEvidence(Refusal):
 
 
 class NobodyToBlame(Refusal):
-    """The dispute was not lost, or no payee was to have a part of the payment."""
+    """The dispute was not lost, or that payee was not paid for the trip."""
 
     code = "nobody_to_blame"
     text = _(
-        "Only what a lost dispute cost, of a payment that somebody had a share in, can be charged to them."
+        "Only what a lost dispute cost can be charged, and only to somebody who was paid for that trip: choose who."
     )
 
 

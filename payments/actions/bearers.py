@@ -7,6 +7,7 @@ who was paid already gives nothing back.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
@@ -21,6 +22,8 @@ from payments.models import Account, LedgerTransfer, Operation, Payment, Refund,
 from payments.states import TRANSFER, OperationState, TransferState
 from rally import journal as changes
 from rally.money import Money
+
+logger = logging.getLogger(__name__)
 
 #: A part that the operator owes us, having been paid, is still a part that the operator bears.
 _SAME = {Account.OPERATOR_RECEIVABLE: Account.OPERATOR_PAYABLE}
@@ -129,9 +132,38 @@ def _transfers(payment: Payment, payee_id: UUID, *, partner: bool) -> list[Trans
     every = Transfer.objects.filter(payee_id=payee_id).select_related("payee")
     loose = every.filter(payment=None, group=payment.group).exclude(group="").order_by("created_at", "id")
     purpose = Transfer.Purpose.PARTNER
-    if partner:
-        return list(loose.filter(purpose=purpose))
-    return [*every.filter(payment=payment), *loose.exclude(purpose=purpose)]
+    chosen = loose.filter(purpose=purpose) if partner else loose.exclude(purpose=purpose)
+    own_first = sorted(chosen, key=lambda each: each.out_of_id != payment.id)
+    return own_first if partner else [*every.filter(payment=payment), *own_first]
+
+
+def set_apart(transfer: Transfer, payment: Payment, *, now: datetime) -> None:
+    """What of a loose transfer is out of this payment of its group waits by itself, so that the rest can be sent.
+
+    That is the payee's share of the payment which no other transfer sends. With the payee locked.
+    """
+    share = _shares(payment).get((transfer.account, transfer.payee_id), 0)
+    partner = transfer.purpose == Transfer.Purpose.PARTNER
+    others = _transfers(payment, transfer.payee_id, partner=partner)
+    known = [each for each in others if payment.id in (each.payment_id, each.out_of_id)]
+    part = min(share - sum(each.amount_minor - each.reversed_minor for each in known), unsent(transfer))
+    if part <= 0:
+        return
+    if part == transfer.to_send_minor:
+        transfer.out_of = payment
+        transfer.save(update_fields=["out_of"])
+        return
+    take_unsent(transfer, part, why="disputed", now=now)
+    loose(
+        transfer.payee_id,
+        group=transfer.group,
+        amount=Money(part, transfer.currency),
+        reference=f"disputed:{transfer.purpose}:{payment.id}:{len(known)}",
+        due_at=transfer.due_at,
+        purpose=Transfer.Purpose(transfer.purpose),
+        out_of=payment,
+        now=now,
+    )
 
 
 def unsent(transfer: Transfer) -> int:
@@ -230,6 +262,7 @@ def loose(
     now: datetime,
     purpose: Transfer.Purpose = Transfer.Purpose.TOP_UP,
     held: bool = False,
+    out_of: Payment | None = None,
 ) -> Transfer:
     """A new transfer that is tied to no charge. Once per payee and reference (the database says so)."""
     transfer = Transfer.objects.create(
@@ -237,6 +270,7 @@ def loose(
         purpose=purpose,
         reference=reference,
         group=group,
+        out_of=out_of,
         amount_minor=amount.minor,
         currency=amount.currency,
         held=held,
@@ -249,9 +283,6 @@ def loose(
 
 def debt_of(payee_id: UUID, currency: str) -> int:
     """What a payee owes us and is not being asked back at the provider, in minor units. With the payee locked."""
-    rows = LedgerTransfer.objects.filter(payee_id=payee_id, currency=currency)
-    owed = rows.filter(debit=Account.OPERATOR_RECEIVABLE).aggregate(sum=Sum("amount_minor"))["sum"] or 0
-    settled = rows.filter(credit=Account.OPERATOR_RECEIVABLE).aggregate(sum=Sum("amount_minor"))["sum"] or 0
     theirs = Transfer.objects.filter(payee_id=payee_id).exclude(transfer="", state=TransferState.REVERSED)
     under_way = Operation.objects.filter(
         kind=Operation.Kind.REVERSE,
@@ -259,7 +290,39 @@ def debt_of(payee_id: UUID, currency: str) -> int:
         params__transfer__in=[str(each) for each in theirs.values_list("id", flat=True)],
     )
     asked = sum(int(each.params["amount"]) for each in under_way)
-    return max(0, owed - settled - asked)
+    return max(0, _debt(payee_id, currency) - asked)
+
+
+def due_again(transfer: Transfer, *, now: datetime) -> None:
+    """More came back from a payee than they owed: somebody reversed a transfer at the provider. It is theirs, and waits as
+    a transfer that failed until a person sends it again. With the payee locked.
+    """
+    over = -_debt(transfer.payee_id, transfer.currency)
+    if over <= 0:
+        return
+    ledger.due_again(transfer, amount=over, now=now)
+    row = loose(
+        transfer.payee_id,
+        group=transfer.group,
+        amount=Money(over, transfer.currency),
+        reference=f"reversed:{transfer.id}:{transfer.reversed_minor}",
+        due_at=now,
+        purpose=Transfer.Purpose.PARTNER
+        if transfer.purpose == Transfer.Purpose.PARTNER
+        else Transfer.Purpose.TOP_UP,
+        out_of=transfer.payment or transfer.out_of,
+        now=now,
+    )
+    changes.move(row, TRANSFER, TransferState.FAILED, now=now, by=None, why="reversed at the provider")
+    logger.error("transfer.reversed_by_hand transfer=%s amount=%s", transfer.id, over)
+
+
+def _debt(payee_id: UUID, currency: str) -> int:
+    """What the books say that a payee owes us, in minor units; below zero we owe it to them."""
+    rows = LedgerTransfer.objects.filter(payee_id=payee_id, currency=currency)
+    owed = rows.filter(debit=Account.OPERATOR_RECEIVABLE).aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    settled = rows.filter(credit=Account.OPERATOR_RECEIVABLE).aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    return int(owed - settled)
 
 
 def tell_of_transfer(transfer: Transfer) -> None:

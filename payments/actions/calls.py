@@ -10,7 +10,7 @@ from typing import Any, cast
 from django.conf import settings
 
 from payments import gateway, locks
-from payments.actions import earnings, journal, sightings, standings
+from payments.actions import bank_refunds, earnings, journal, sightings, standings
 from payments.gateway import words
 from payments.models import Attempt, Checkout, Customer, Operation, Payee, Payment, Refund, Transfer
 from payments.states import (
@@ -189,7 +189,10 @@ def _give_up_refund(operation: Operation, error: words.ProviderTrouble, now: dat
     refund = Refund.objects.select_related("attempt").get(id=operation.subject)
     if refund.state == RefundState.PENDING and not refund.refund:  # else somebody was quicker, by hand
         changes.move(refund, REFUND, RefundState.FAILED, now=now, by=None, why=error.code)
-        standings.tell(locks.locked_payment(refund.attempt.payment_id), now=now)
+        payment = locks.locked_payment(refund.attempt.payment_id)
+        if bank_refunds.keep_promises(payment, now=now):
+            standings.follow(payment, now=now)
+        standings.tell(payment, now=now)
     return True
 
 

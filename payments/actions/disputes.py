@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from payments import gateway, locks, signals
-from payments.actions import bearers, by_hand, journal, ledger, rounds, standings
+from payments.actions import bank_refunds, bearers, by_hand, journal, ledger, rounds, standings
 from payments.errors import DisputeClosed, NobodyToBlame, NoEvidence
 from payments.gateway import words
 from payments.models import Account, Attempt, Dispute, LedgerTransfer, Operation, Payee, Payment
@@ -78,6 +78,8 @@ def _book(payment: Payment, seen: words.DisputeSeen, now: datetime) -> None:
     gone = -sum(line.amount for line in seen.bookings)
     if seen.status == "lost":
         ledger.dispute_lost(payment, dispute=seen.id, amount=gone, now=now)
+        if bank_refunds.keep_promises(payment, now=now):
+            standings.follow(payment, now=now)
     if any(line.amount > 0 for line in seen.bookings):
         _regain(payment, seen.id, max(0, gone), now)
 
@@ -90,6 +92,8 @@ def _regain(payment: Payment, dispute: str, left: int, now: datetime) -> None:
     if was <= left:
         return
     ledger.dispute_regained(payment, dispute=dispute, amount=was - left, left=left, now=now)
+    bank_refunds.owe_again(payment, now=now)
+    bank_refunds.keep_promises(payment, now=now)
     logger.warning("dispute.regained payment=%s amount=%s", payment.id, was - left)
     blamed = LedgerTransfer.objects.filter(event_key=by_hand.blame_key(dispute)).first()
     if blamed is not None and blamed.payee_id is not None:
@@ -280,8 +284,9 @@ def accept(*, dispute_id: UUID, why: str, now: datetime, by: User) -> Operation:
 
 
 @transaction.atomic
-def blame(*, dispute_id: UUID, why: str, now: datetime, by: User) -> Payee:
-    """A dispute was lost by the fault of whoever was paid for it: what it cost is owed by them. Twice is once.
+def blame(*, dispute_id: UUID, payee_id: UUID | None, why: str, now: datetime, by: User) -> Payee:
+    """A dispute was lost by the fault of one of those who were paid for the trip (`can_be_blamed`): what it cost is owed by
+    them. Twice is once.
 
     The loss stays with the payment, which must not be refunded once more; the debt is the payee's as a whole, so that it
     can be kept from what they earn next. Raises `NotAllowed`, `NobodyToBlame`.
@@ -289,29 +294,32 @@ def blame(*, dispute_id: UUID, why: str, now: datetime, by: User) -> Payee:
     row = _locked(dispute_id)
 
     _check_staff(by)
-    earned = LedgerTransfer.objects.filter(
-        event_key=f"earned:{row.payment_id}", credit=Account.OPERATOR_PAYABLE, payee__isnull=False
-    )
-    share = earned.select_related("payee").first()
     lost = LedgerTransfer.objects.filter(event_key=ledger.lost_key(row.dispute)).first()
-    if row.state != DisputeState.LOST or share is None or share.payee is None or lost is None:
+    chosen = next((each for each in can_be_blamed(row) if each.id == payee_id), None)
+    if row.state != DisputeState.LOST or chosen is None or lost is None:
         raise NobodyToBlame
-    payee = locks.locked_payee(share.payee.id)
+    payee = locks.locked_payee(chosen.id)
     if ledger.posted(by_hand.blame_key(row.dispute)):
         return payee
 
+    amount = lost.amount_minor - bank_refunds.kept_of(row.payment)  # that much we had promised back anyway
     by_hand.blamed(
         payee,
         dispute=row.dispute,
-        amount=lost.amount_minor,
+        amount=amount,
         currency=row.currency,
         group=row.payment.group,
         now=now,
     )
-    audit.note(
-        by=by, what="dispute.blame", subject=f"dispute:{row.id}", now=now, why=why, amount=lost.amount_minor
-    )
+    audit.note(by=by, what="dispute.blame", subject=f"dispute:{row.id}", now=now, why=why, amount=amount)
     return payee
+
+
+def can_be_blamed(row: Dispute) -> QuerySet[Payee]:
+    """Who was paid for the trip that a dispute is about, out of its payment or besides, by name."""
+    paid_for = (f"earned:{row.payment_id}", ledger.firm_key(row.payment.group))
+    lines = LedgerTransfer.objects.filter(event_key__in=paid_for, credit=Account.OPERATOR_PAYABLE)
+    return Payee.objects.filter(id__in=lines.values("payee_id")).order_by("name", "id")
 
 
 # ---- by itself

@@ -13,9 +13,10 @@ from django.db import transaction
 from payments import gateway, locks
 from payments.actions import bearers, journal, ledger
 from payments.actions.ledger import Source
+from payments.errors import DisputeOpen
 from payments.models import Account, LedgerTransfer, Operation, Payment, Transfer
 from payments.queries import worth
-from payments.queries.disputes import disputed
+from payments.queries.disputes import disputed, disputed_in
 from payments.states import TRANSFER, AttemptState, OperationState, TransferState
 from rally import audit
 from rally import journal as changes
@@ -213,8 +214,10 @@ def _send(transfer_id: UUID, now: datetime) -> bool:
     transfer = locks.locked_transfer(transfer_id)
 
     waits = transfer.held or not transfer.payee.can_be_paid
-    frozen = transfer.payment_id is not None and disputed(transfer.payment_id)
-    if transfer.state != TransferState.PENDING or waits or frozen or not bearers.unsent(transfer):
+    if transfer.state != TransferState.PENDING or waits or not bearers.unsent(transfer):
+        return False
+    _set_disputed_apart(transfer, now)
+    if is_frozen(transfer):
         return False
 
     _net(transfer, now)
@@ -224,6 +227,20 @@ def _send(transfer_id: UUID, now: datetime) -> bool:
         changes.move(transfer, TRANSFER, TransferState.PAID, now=now, by=None, why="kept against a debt")
         bearers.tell_of_transfer(transfer)
     return True
+
+
+def is_frozen(transfer: Transfer) -> bool:
+    """A bank may take away what this transfer would send on."""
+    whose = transfer.payment_id or transfer.out_of_id
+    return whose is not None and disputed(whose)
+
+
+def _set_disputed_apart(transfer: Transfer, now: datetime) -> None:
+    """A transfer that is tied to no charge may still send what riders paid by card: a partner's share, what was held back."""
+    if transfer.payment_id or transfer.out_of_id or not transfer.group:
+        return
+    for payment in disputed_in(transfer.group):
+        bearers.set_apart(transfer, payment, now=now)
 
 
 def _net(transfer: Transfer, now: datetime) -> None:
@@ -268,9 +285,10 @@ def not_covered(*, transfer_id: UUID, now: datetime) -> bool:
 
 @transaction.atomic
 def send_again(*, transfer_id: UUID, now: datetime, by: User) -> Transfer:
-    """Try a transfer that the provider refused once more. Nothing for one that has not failed, or is held back.
+    """Try a transfer that the provider refused once more, as `send_due` does: less what the payee owes us by now. Nothing
+    for one that has not failed, or is held back.
 
-    Raises `NotAllowed` for people who are not staff.
+    Raises `NotAllowed` for people who are not staff, `DisputeOpen` while a bank may take the money away.
     """
     transfer = locks.locked_transfer(transfer_id)
 
@@ -278,6 +296,8 @@ def send_again(*, transfer_id: UUID, now: datetime, by: User) -> Transfer:
         raise NotAllowed
 
     if transfer.state == TransferState.FAILED and not transfer.held:
+        if is_frozen(transfer):
+            raise DisputeOpen
         changes.move(transfer, TRANSFER, TransferState.PENDING, now=now, by=by, why="sent again")
         audit.note(
             by=by,
@@ -286,5 +306,5 @@ def send_again(*, transfer_id: UUID, now: datetime, by: User) -> Transfer:
             now=now,
             amount=transfer.amount_minor,
         )
-        _ask(transfer, now)
+        _send(transfer.id, now)
     return transfer

@@ -218,6 +218,18 @@ def taken_back(transfer: Transfer, *, amount: int, provider_id: str, transaction
     )
 
 
+def due_again(transfer: Transfer, *, amount: int, now: datetime) -> None:
+    """More came back from the payee than they owed: it is due to them as before."""
+    post(
+        f"due_again:{transfer.id}:{transfer.reversed_minor}",
+        [(Account.OPERATOR_RECEIVABLE, transfer.account, amount, transfer.payee_id)],
+        payment=transfer.payment,
+        group=transfer.group,
+        currency=transfer.currency,
+        now=now,
+    )
+
+
 def disputed(payment: Payment, *, amount: int, fee: int, transaction: str, now: datetime) -> None:
     """The bank took the money and a fee until the dispute is decided."""
     post(
@@ -259,6 +271,32 @@ def dispute_lost(payment: Payment, *, dispute: str, amount: int, now: datetime) 
         payment=payment,
         now=now,
     )
+
+
+def kept_by_bank(refund: Refund, *, now: datetime) -> None:
+    """What we had promised back, the payer has from the bank: so much less of the dispute is a loss."""
+    post(
+        _bank_key(refund),
+        [(Account.RIDER_REFUND_DUE, Account.LOSS_DISPUTE, refund.amount_minor)],
+        payment=refund.attempt.payment,
+        now=now,
+    )
+
+
+def not_kept_by_bank(refund: Refund, *, now: datetime) -> None:
+    """The bank gave it back to us: what was promised is owed once more."""
+    post(
+        _bank_key(refund),
+        [(Account.LOSS_DISPUTE, Account.RIDER_REFUND_DUE, refund.amount_minor)],
+        payment=refund.attempt.payment,
+        now=now,
+    )
+
+
+def _bank_key(refund: Refund) -> str:
+    """A new event each time: a bank may change its mind."""
+    key = f"bank:{refund.id}:"
+    return f"{key}{LedgerTransfer.objects.filter(event_key__startswith=key).count()}"
 
 
 def regained_key(dispute: str, left: int | str = "") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,9 +14,10 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from payments import gateway, locks
-from payments.actions import calls
+from payments.actions import calls, earnings
+from payments.errors import DisputeOpen
 from payments.gateway import words
-from payments.models import Operation, Payee, Payment
+from payments.models import Operation, Payee, Payment, Transfer
 from payments.states import OperationState
 from rally import audit
 from rally.errors import NotAllowed
@@ -291,7 +293,7 @@ AGAIN_AT_ONCE = 200
 def run_again(operation_id: UUID | str, *, now: datetime, by: User) -> Operation:
     """Let a stuck operation be tried again, under the same key while that is safe. Twice is once.
 
-    Raises `NotAllowed` for people who are not staff.
+    Raises `NotAllowed` for people who are not staff, `DisputeOpen` for a transfer of what a bank may take away.
     """
     operation = Operation.objects.select_for_update().get(id=operation_id)
 
@@ -299,6 +301,10 @@ def run_again(operation_id: UUID | str, *, now: datetime, by: User) -> Operation
         raise NotAllowed
 
     if operation.state == OperationState.STUCK:
+        if operation.kind == Operation.Kind.TRANSFER and earnings.is_frozen(
+            Transfer.objects.get(id=operation.subject)
+        ):
+            raise DisputeOpen
         error = operation.error
         operation.state, operation.tries, operation.due_at = OperationState.PENDING, 0, now
         operation.save(update_fields=["state", "tries", "due_at"])
@@ -319,11 +325,16 @@ def run_again(operation_id: UUID | str, *, now: datetime, by: User) -> Operation
 def run_all_again(*, now: datetime, by: User, limit: int = AGAIN_AT_ONCE) -> int:
     """Let everything that is stuck be tried again, the oldest first, as after a long outage. Answers how many.
 
-    At most `limit` at once; those of another provider are left, they would only get stuck again. Raises `NotAllowed`.
+    At most `limit` at once; those of another provider are left, they would only get stuck again, and so are transfers that
+    wait for a bank. Raises `NotAllowed`.
     """
     if not by.is_staff:
         raise NotAllowed
     elsewhere = Q(payment__isnull=False) & ~Q(payment__provider=gateway.provider())
     stuck = Operation.objects.filter(state=OperationState.STUCK).exclude(elsewhere)
     chosen = list(stuck.order_by("created_at", "id").values_list("id", flat=True)[:limit])
-    return sum(run_again(each, now=now, by=by).state != OperationState.STUCK for each in chosen)
+    again = 0
+    for each in chosen:
+        with suppress(DisputeOpen):
+            again += run_again(each, now=now, by=by).state != OperationState.STUCK
+    return again

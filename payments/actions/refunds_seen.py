@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from payments import locks
-from payments.actions import bearers, journal, ledger, standings
+from payments.actions import bank_refunds, bearers, journal, ledger, standings
 from payments.gateway import words
 from payments.models import Attempt, Operation, Refund
 from payments.states import REFUND, RefundState
@@ -40,6 +40,7 @@ def take_over(seen: words.RefundSeen, *, now: datetime) -> Refund | None:
         if reached == RefundState.FAILED:
             logger.error("refund.failed refund=%s", row.id)
             _owe_again(row, now)
+            bank_refunds.keep_promises(payment, now=now)
         standings.tell(payment, now=now)
     if seen.booking is not None:
         ledger.refunded(

@@ -242,6 +242,7 @@ def transfer(seen: words.TransferSeen, *, now: datetime) -> Transfer | None:
             ledger.taken_back(
                 row, amount=each.amount, provider_id=each.id, transaction=each.booking.id, now=now
             )
+    bearers.due_again(row, now=now)
     return row
 
 

@@ -1065,6 +1065,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "by_bank",
+                    models.BooleanField(
+                        default=False,
+                        help_text="the payer has it from the bank, after a dispute that we lost",
+                    ),
+                ),
+                (
                     "kept_by",
                     models.ForeignKey(
                         help_text="the larger refund, made by hand, with which this one was paid",
@@ -1089,6 +1096,10 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(("state__in", ["pending", "succeeded", "failed"])),
                         name="refund_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("by_bank", False), ("state", "succeeded"), _connector="OR"),
+                        name="refund_by_bank_is_there",
                     ),
                 ],
             },
@@ -1200,6 +1211,16 @@ class Migration(migrations.Migration):
                 ("transfer", models.CharField(blank=True, help_text="provider id", max_length=80)),
                 ("due_at", models.DateTimeField()),
                 ("created_at", models.DateTimeField()),
+                (
+                    "out_of",
+                    models.ForeignKey(
+                        help_text="whose money this is, where that must be known and no charge is named: it waits while a bank has it",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payments.payment",
+                    ),
+                ),
                 (
                     "payee",
                     models.ForeignKey(

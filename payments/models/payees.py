@@ -61,6 +61,13 @@ class Transfer(Row):
     payment = models.ForeignKey(
         "payments.Payment", null=True, on_delete=models.PROTECT, related_name="transfers"
     )
+    out_of = models.ForeignKey(
+        "payments.Payment",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="whose money this is, where that must be known and no charge is named: it waits while a bank has it",
+    )
     purpose = models.CharField(max_length=7, choices=Purpose, default=Purpose.SHARE)
     reference = models.CharField(
         max_length=80, blank=True, help_text="what it is for when no payment says it; once per payee"

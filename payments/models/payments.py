@@ -239,6 +239,9 @@ class Refund(Row):
         related_name="keeps",
         help_text="the larger refund, made by hand, with which this one was paid",
     )
+    by_bank = models.BooleanField(
+        default=False, help_text="the payer has it from the bank, after a dispute that we lost"
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -247,6 +250,9 @@ class Refund(Row):
             models.UniqueConstraint(fields=["refund"], name="refund_id_once", condition=~Q(refund="")),
             models.CheckConstraint(name="refund_positive", condition=Q(amount_minor__gt=0)),
             models.CheckConstraint(name="refund_state_known", condition=Q(state__in=RefundState.values)),
+            models.CheckConstraint(
+                name="refund_by_bank_is_there", condition=Q(by_bank=False) | Q(state=RefundState.SUCCEEDED)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
-from payments.models import Account, Dispute
+from payments.models import Account, Dispute, Payment
 from payments.queries.balances import balance
 from payments.states import DisputeState
 
@@ -23,6 +23,13 @@ def disputed(payment_id: UUID) -> bool:
     """A bank may still take this payment away, or has taken it: nothing of it is sent on."""
     told = Dispute.objects.filter(payment_id=payment_id, state__in=OPEN).exists()
     return told or _taken(payment_id)
+
+
+def disputed_in(group: str) -> list[Payment]:
+    """The payments of a group that are `disputed`, the oldest first."""
+    known = Q(disputes__state__in=OPEN) | Q(ledger__debit=Account.DISPUTE_OPEN)
+    found = Payment.objects.filter(known, group=group).distinct().order_by("id")
+    return [each for each in found if disputed(each.id)]
 
 
 def refund_pays_twice(payment_id: UUID) -> bool:

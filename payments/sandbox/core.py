@@ -275,10 +275,10 @@ class Sandbox:
         with self.acting() as call:
             return money.book(call, "stripe_fee", None, -amount, "usd", available_on=call.now, category="fee")
 
-    def open_dispute(self, charge_id: str) -> Json:
-        """Let a cardholder dispute a charge at the bank."""
+    def open_dispute(self, charge_id: str, *, amount: int | None = None) -> Json:
+        """Let a cardholder dispute a charge at the bank: what is left of it, or `amount` minor units of that."""
         with self.acting() as call:
-            return disputes.open_dispute(call, call.find("charge", charge_id))
+            return disputes.open_dispute(call, call.find("charge", charge_id), amount)
 
     def decide_dispute(self, dispute_id: str, *, won: bool) -> Json:
         """Let the bank decide a dispute: for us only once it has our evidence. Raises `ApiError` when it cannot."""

@@ -68,14 +68,15 @@ def open_by_bank(call: Call, charge_id: str) -> None:
         open_dispute(call, charge)
 
 
-def open_dispute(call: Call, charge: Json) -> Json:
-    """Take the charge's money and a fee of 15 dollars from our balance until the dispute is decided."""
+def open_dispute(call: Call, charge: Json, part: int | None = None) -> Json:
+    """Take the charge's money (or a part of it) and a fee of 15 dollars from our balance until the dispute is decided."""
     if not charge["captured"] or charge["disputed"]:
         raise refused(f"Charge {charge['id']} cannot be disputed.")
     dispute_id = new_id("du")
     amount = charge["amount_captured"] - charge["amount_refunded"]
     if amount == 0:
         raise refused(f"Charge {charge['id']} has been refunded and cannot be disputed.")
+    amount = min(amount, part or amount)
     entry = money.book(
         call,
         "adjustment",

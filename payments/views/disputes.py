@@ -15,6 +15,7 @@ from payments.actions import disputes as action
 from payments.forms import WhyForm, WordsForm, blame
 from payments.models import Dispute, Operation
 from payments.queries import open_disputes
+from payments.states import DisputeState
 from payments.views import doors
 from rally import clock
 from rally.errors import Refusal
@@ -53,6 +54,7 @@ def dispute(request: HttpRequest, user: User, dispute_id: UUID) -> HttpResponse:
         "evidence": [(name, text) for name, text in row.evidence.items() if name != action.WORDS],
         "operations": asked,
         "awaits": action.awaits(row),
+        "blamable": action.can_be_blamed(row) if row.state == DisputeState.LOST else [],
     }
     return render(request, "payments/desk/dispute.html", context, status=422 if form.errors else 200)
 
@@ -80,9 +82,19 @@ def accept(request: HttpRequest, user: User, dispute_id: UUID) -> HttpResponse:
 @doors.staff
 @require_POST
 def charge(request: HttpRequest, user: User, dispute_id: UUID) -> HttpResponse:
-    """A lost dispute is the bus company's to bear."""
+    """A lost dispute is to bear by one of those who were paid for the trip."""
     row = get_object_or_404(Dispute, id=dispute_id)
-    act = partial(action.blame, dispute_id=row.id, why=_why(request), now=clock.now(), by=user)
+    payee = next(
+        (each for each in action.can_be_blamed(row) if str(each.id) == request.POST.get("payee")), None
+    )
+    act = partial(
+        action.blame,
+        dispute_id=row.id,
+        payee_id=payee.id if payee else None,
+        why=_why(request),
+        now=clock.now(),
+        by=user,
+    )
     said = _("The company owes us what the dispute cost.")
     return doors.done(request, act, said=said, to="desk:dispute", dispute_id=row.id)
 

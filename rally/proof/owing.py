@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Q
+
 from payments.models import Account, Contribution, Refund
 from payments.states import ContributionState, RefundState
 from rally.proof.world import Broken, GaveUp, World
@@ -71,11 +73,12 @@ def covered(pledge: Pledge, *sources: str) -> int:
 
 
 def still_owed(pledge: Pledge) -> int:
-    """Promised back, and the card did not take it: staff's task, and in the books."""
+    """Promised back, and we did not send it: the card did not take it, which is a task for staff; or a bank was quicker."""
     if pledge.payment_id is None:
         return 0
-    failed = Refund.objects.filter(attempt__payment_id=pledge.payment_id, state=RefundState.FAILED)
-    return sum(failed.values_list("amount_minor", flat=True))
+    not_sent = Q(state=RefundState.FAILED) | Q(by_bank=True)
+    promised = Refund.objects.filter(not_sent, attempt__payment_id=pledge.payment_id)
+    return sum(promised.values_list("amount_minor", flat=True))
 
 
 # ---- what everybody owes

@@ -298,9 +298,9 @@ def test_an_acceptance_whose_key_is_old_looks_first(
 @pytest.mark.parametrize("act", ["add_words", "submit", "accept", "blame"])
 def test_only_staff_decide(sandbox: Sandbox, ana: User, time: Time, act: str) -> None:
     row = with_evidence(complained(sandbox, taken(ana, time), time), time)
-    more = {"add_words": {"text": "x"}, "accept": {"why": "x"}, "blame": {"why": "x"}}.get(act, {})
+    more = {"add_words": {"text": "x"}, "accept": {"why": "x"}, "blame": {"why": "x", "payee_id": None}}
     with pytest.raises(NotAllowed):
-        getattr(disputes, act)(dispute_id=row.id, now=time(), by=ana, **more)
+        getattr(disputes, act)(dispute_id=row.id, now=time(), by=ana, **more.get(act, {}))
     assert not StaffAction.objects.exists()
     sandbox.decide_dispute(row.dispute, won=False)
 
@@ -387,7 +387,8 @@ def test_a_payee_can_be_charged_with_what_they_caused(
 ) -> None:
     row, paid_out = lost_after_the_trip(sandbox, ana, time)
     for _ in range(2):
-        assert disputes.blame(dispute_id=row.id, why="left early", now=time(), by=sam).id == paid_out.id
+        blamed = disputes.blame(dispute_id=row.id, payee_id=paid_out.id, why="left early", now=time(), by=sam)
+        assert blamed.id == paid_out.id
     assert queries.balance(Account.OPERATOR_RECEIVABLE, payee=paid_out) == -4200
     assert queries.balance(Account.LOSS_DISPUTE) == 0
     assert payments.left_to_refund(Payment.objects.get()).minor == 0  # the bank gave it back already
@@ -395,13 +396,28 @@ def test_a_payee_can_be_charged_with_what_they_caused(
 
 
 def test_nobody_is_charged_before_it_is_lost(sandbox: Sandbox, ana: User, sam: User, time: Time) -> None:
-    row = complained(sandbox, taken(ana, time), time)
+    row, other = complained(sandbox, taken(ana, time), time), payee(now=time())
     with pytest.raises(NobodyToBlame):
-        disputes.blame(dispute_id=row.id, why="", now=time(), by=sam)
+        disputes.blame(dispute_id=row.id, payee_id=other.id, why="", now=time(), by=sam)
     sandbox.decide_dispute(row.dispute, won=False)
     work(time)
-    with pytest.raises(NobodyToBlame):  # nobody had a share in it
-        disputes.blame(dispute_id=row.id, why="", now=time(), by=sam)
+    for nobody in (other.id, None):  # who was not paid for it
+        with pytest.raises(NobodyToBlame):
+            disputes.blame(dispute_id=row.id, payee_id=nobody, why="", now=time(), by=sam)
+
+
+def test_whoever_of_several_caused_it_is_chosen(sandbox: Sandbox, ana: User, sam: User, time: Time) -> None:
+    """Also one whose pay hangs on no payment."""
+    paid, first, second = taken(ana, time), payee(now=time()), payee(now=time())
+    due = [earnings.Due(first.id, {paid.id: 1000}), earnings.Due(second.id, firm=900)]
+    earnings.book(group=paid.group, payment_ids=[paid.id], operators=due, due_at=time(), now=time(), by=None)
+    row = complained(sandbox, paid, time)
+    sandbox.decide_dispute(row.dispute, won=False)
+    work(time)
+    assert set(disputes.can_be_blamed(row)) == {first, second}
+    disputes.blame(dispute_id=row.id, payee_id=second.id, why="left early", now=time(), by=sam)
+    assert queries.balance(Account.OPERATOR_RECEIVABLE, payee=second) == -4200
+    assert queries.balance(Account.OPERATOR_RECEIVABLE, payee=first) == 0
 
 
 def test_nothing_of_it_is_sent_on_meanwhile(sandbox: Sandbox, ana: User, time: Time) -> None:

@@ -92,7 +92,7 @@ def test_a_part_that_comes_back_is_no_longer_lost(sandbox: Sandbox, ana: User, t
 
 def test_who_was_blamed_owes_it_no_longer(sandbox: Sandbox, ana: User, sam: User, time: Time) -> None:
     paid, row, whose = lost(sandbox, ana, time, share=4000)
-    disputes.blame(dispute_id=row.id, why="left early", now=time(), by=sam)
+    disputes.blame(dispute_id=row.id, payee_id=whose.id, why="left early", now=time(), by=sam)
     assert -queries.balance(Account.OPERATOR_RECEIVABLE, payee=whose) == 4200
 
     sandbox.reconsider_dispute(row.dispute)
@@ -108,7 +108,7 @@ def test_what_they_paid_of_it_already_is_sent_to_them(
     sandbox: Sandbox, ana: User, sam: User, time: Time
 ) -> None:
     _paid, row, whose = lost(sandbox, ana, time, share=4000)
-    disputes.blame(dispute_id=row.id, why="left early", now=time(), by=sam)
+    disputes.blame(dispute_id=row.id, payee_id=whose.id, why="left early", now=time(), by=sam)
     earnings.send_due(now=time())  # all of it is kept against what they owe
     assert queries.balance(Account.OPERATOR_PAYABLE) == 0
     assert -queries.balance(Account.OPERATOR_RECEIVABLE, payee=whose) == 200

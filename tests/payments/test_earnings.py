@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from payments import queries
-from payments.actions import earnings, operations, payees, payments, sightings
+from payments import gateway, queries
+from payments.actions import earnings, holding, operations, payees, payments, sightings
 from payments.errors import ProviderUnavailable
 from payments.models import Checkout, Operation, Payee, Payment, Transfer
 from payments.sandbox.core import Sandbox
@@ -169,6 +169,40 @@ def test_what_was_spent_stays_owed_to_us(sandbox: Sandbox, ana: User, group: str
     assert paid.state == PaymentState.REFUNDED  # the rider comes first
     assert Operation.objects.get(kind="reverse").state == "failed"
     assert queries.balance("operator:receivable") == -3750
+
+
+def test_what_somebody_reversed_by_hand_is_due_again(
+    sandbox: Sandbox, ana: User, sam: User, group: str, time: Time
+) -> None:
+    paid_by(ana, group, time, number="4000000000000077")  # can be sent on at once
+    book(group, payee(now=time()), 3750, time)
+    earnings.send_due(now=time())
+    first = Transfer.objects.get()
+    for part in (1000, 500):
+        gateway.reverse_transfer(first.transfer, amount=part, tags={}, key=f"by hand {part}")
+        work(time)
+        sightings.look("transfer", first.transfer, now=time())
+    assert queries.balance("operator:receivable") == 0
+    waiting = Transfer.objects.exclude(id=first.id).order_by("-amount_minor")
+    assert [(each.state, each.amount_minor) for each in waiting] == [("failed", 1000), ("failed", 500)]
+    for each in waiting:
+        earnings.send_again(transfer_id=each.id, now=time(), by=sam)
+    assert set(Transfer.objects.values_list("state", flat=True)) == {TransferState.PAID}
+    assert queries.balance("operator:payable") == 0
+
+
+def test_a_reversal_by_hand_that_pays_a_debt_stays_with_us(
+    sandbox: Sandbox, ana: User, group: str, time: Time
+) -> None:
+    paid_by(ana, group, time)
+    to = payee(now=time())
+    book(group, to, 3750, time)
+    earnings.send_due(now=time())
+    holding.penalise(payee_id=to.id, amount=usd(1000), reference="late", now=time())
+    gateway.reverse_transfer(Transfer.objects.get().transfer, amount=1000, tags={}, key="by hand")
+    work(time)
+    assert Transfer.objects.count() == 1
+    assert queries.balance("operator:receivable") == queries.balance("operator:payable") == 0
 
 
 def test_a_refused_transfer_is_a_task_for_staff(

@@ -1,0 +1,103 @@
+"""What a bank gave the payer keeps what we had promised: it is never sent again, and owed again if the bank gives it back."""
+
+from __future__ import annotations
+
+import pytest
+
+from payments import queries
+from payments.actions import disputes, earnings, payments
+from payments.models import Account, Dispute, Payment, Refund
+from payments.queries import ageing
+from payments.sandbox.core import Sandbox
+from payments.states import PaymentState, RefundState
+from rally.models import User
+from tests.factories.payments import payee, usd
+from tests.payments.conftest import Time, run_all, taken, work
+
+
+def overtaken(sandbox: Sandbox, ana: User, time: Time, amount: int, *, disputed: int = 4200) -> Payment:
+    """A payment of 42.00 whose dispute was quicker than a refund of `amount`, and is lost."""
+    paid = taken(ana, time)
+    if disputed < 4200:
+        payments.refund(payment_id=paid.id, amount=usd(4200 - disputed), reason="a", now=time(), by=None)
+    sandbox.open_dispute(paid.attempts.get().charge)
+    payments.refund(payment_id=paid.id, amount=usd(amount), reason="left", now=time(), by=None)
+    run_all(time)
+    assert Refund.objects.get(reason="left").state == RefundState.FAILED
+    work(time)
+    time.move(days=20)  # nobody answers
+    work(time)
+    assert Dispute.objects.get().state == "lost"
+    return Payment.objects.get()
+
+
+def books() -> list[int]:
+    return [queries.balance(each) for each in (Account.RIDER_REFUND_DUE, Account.LOSS_DISPUTE)]
+
+
+def test_a_promise_is_kept_by_the_bank_and_never_sent(
+    sandbox: Sandbox, ana: User, sam: User, time: Time
+) -> None:
+    paid = overtaken(sandbox, ana, time, 1000)
+    refund = Refund.objects.get()
+    assert (refund.state, refund.by_bank, books()) == (RefundState.SUCCEEDED, True, [0, -3200])
+    assert (payments.left_to_refund(paid), ageing.all_waiting(now=time())) == (usd(0), [])
+    payments.refund_again(refund_id=refund.id, now=time(), by=sam)
+    run_all(time)
+    assert books() == [0, -3200]
+
+
+def test_who_has_everything_from_the_bank_has_everything(sandbox: Sandbox, ana: User, time: Time) -> None:
+    paid = overtaken(sandbox, ana, time, 4200)
+    assert (paid.state, books()) == (PaymentState.REFUNDED, [0, 0])
+
+
+def test_what_comes_back_from_the_bank_is_owed_once_more(
+    sandbox: Sandbox, ana: User, sam: User, time: Time
+) -> None:
+    overtaken(sandbox, ana, time, 1000)
+    sandbox.reconsider_dispute(Dispute.objects.get().dispute)
+    for _twice in range(2):
+        work(time)
+    refund = Refund.objects.get()
+    assert (refund.state, refund.by_bank, books()) == (RefundState.FAILED, False, [1000, 0])
+    payments.refund_again(refund_id=refund.id, now=time(), by=sam)
+    run_all(time)
+    work(time)
+    assert (Refund.objects.get().state, books()) == (RefundState.SUCCEEDED, [0, 0])
+
+
+@pytest.mark.parametrize(("taken_by_bank", "kept"), [(3700, 500), (3400, 200), (3250, 50)])
+def test_the_bank_keeps_no_more_than_the_charge_has_no_room_for(
+    sandbox: Sandbox, ana: User, time: Time, taken_by_bank: int, kept: int
+) -> None:
+    paid = taken(ana, time)
+    sandbox.open_dispute(paid.attempts.get().charge, amount=taken_by_bank)
+    for number in (1, 2):
+        payments.refund(payment_id=paid.id, amount=usd(500), reason=f"{number}", now=time(), by=None)
+    run_all(time)
+    work(time)
+    time.move(days=20)
+    work(time)
+    assert sum(Refund.objects.filter(by_bank=True).values_list("amount_minor", flat=True)) == kept
+    assert books() == [1000 - kept, kept - taken_by_bank]
+    assert sum(Refund.objects.values_list("amount_minor", flat=True)) == 1000
+
+
+def test_nobody_is_blamed_for_what_was_promised_anyway(
+    sandbox: Sandbox, ana: User, sam: User, time: Time
+) -> None:
+    paid = taken(ana, time)
+    whose = payee(now=time())
+    due = [earnings.Due(whose.id, {paid.id: 3000})]
+    earnings.book(group=paid.group, payment_ids=[paid.id], operators=due, due_at=time(), now=time(), by=None)
+    sandbox.open_dispute(paid.attempts.get().charge)
+    payments.refund(payment_id=paid.id, amount=usd(1000), reason="left", now=time(), by=None)
+    run_all(time)
+    work(time)
+    time.move(days=20)
+    work(time)
+    row = Dispute.objects.get()
+    disputes.blame(dispute_id=row.id, payee_id=whose.id, why="left early", now=time(), by=sam)
+    assert books() == [0, 0]
+    assert queries.balance(Account.OPERATOR_RECEIVABLE, payee=whose) == -3200
