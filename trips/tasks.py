@@ -17,6 +17,7 @@ from trips.actions import backing, fares, reminders, resale, settlement, trips, 
 from trips.models import Pledge, Trip
 from trips.models.events import EventState
 from trips.queries import fares as prices
+from trips.queries import stranded
 from trips.states import ALIVE, PledgeState, TripState
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ def settle_due() -> None:
     _give_up_on_cards(now)
     _finish_leaving(now)
     _call_off(now)
+    _give_up_without_bus(now)
     _see_to_free_seats(now)
 
 
@@ -110,6 +112,7 @@ def remind() -> None:
     _each(_ids(tentative), lambda trip_id: reminders.still_needed(trip_id=trip_id, now=now))
     tomorrow = Trip.objects.filter(
         state=TripState.CONFIRMED,
+        seats_supplied__gt=0,
         told_passes_at=None,
         departs_at__lte=now + timedelta(hours=numbers.boarding_pass_hours_before),
     )
@@ -156,6 +159,12 @@ def _call_off(now: datetime) -> None:
         _ids(pointless),
         lambda trip_id: trips.cancel(trip_id=trip_id, now=now, by=None, why="event_cancelled"),
     )
+
+
+def _give_up_without_bus(now: datetime) -> None:
+    """Nobody waits at the stop for a bus that was lost: the money goes back in time."""
+    late = _round("without_bus", stranded.out_of_time(now), now)
+    _each(late, lambda trip_id: trips.give_up_without_bus(trip_id=trip_id, now=now))
 
 
 def _see_to_free_seats(now: datetime) -> None:
