@@ -45,6 +45,7 @@ def settle_due() -> None:
     )
     _each(due, lambda trip_id: settlement.settle(trip_id=trip_id, now=now))
     _give_up_on_cards(now)
+    _let_give_way(now)
     _finish_leaving(now)
     _call_off(now)
     _give_up_without_bus(now)
@@ -141,6 +142,24 @@ def _give_up_on_cards(now: datetime) -> None:
 def _drop(pledge_id: Any, payment_id: Any, now: datetime) -> None:
     checkouts.come_back(payment_id=payment_id, now=now)
     backing.drop(pledge_id=pledge_id, now=now)
+
+
+def _let_give_way(now: datetime) -> None:
+    """While a trip settles: refused cards whose time is over, and somebody who waits for seats."""
+    of_trip = Pledge.objects.filter(trip=OuterRef("pk"))
+    settling = Trip.objects.filter(
+        Exists(of_trip.filter(state=PledgeState.NEEDS_CARD, card_due_at__lte=now)),
+        Exists(of_trip.filter(state=PledgeState.WAITING)),
+        state=TripState.SETTLING,
+    )
+    _each(_round("give_way", settling, now), lambda trip_id: _give_way(trip_id, now))
+
+
+def _give_way(trip_id: Any, now: datetime) -> None:
+    late = Pledge.objects.filter(trip_id=trip_id, state=PledgeState.NEEDS_CARD, card_due_at__lte=now)
+    for payment_id in late.values_list("payment_id", flat=True):
+        checkouts.come_back(payment_id=payment_id, now=now)
+    waiting.give_way(trip_id=trip_id, now=now)
 
 
 def _finish_leaving(now: datetime) -> None:

@@ -156,6 +156,7 @@ def next_due(after: datetime, until: datetime) -> datetime | None:
         *(_first(Trip.objects.filter(state__in=_RUNNING), moment, after) for moment in _OF_THE_DAY),
         *_before_departure(after),
         _first(Pledge.objects.filter(state=PledgeState.DRAFT), "reserved_until", after),
+        _first(Pledge.objects.filter(state=PledgeState.NEEDS_CARD), "card_due_at", after),
         _first(Payment.objects.filter(state=PaymentState.HELD), "hold_expires_at", after),
         _first(Transfer.objects.filter(state=TransferState.PENDING), "due_at", after),
         _first(Notice.objects.filter(state=NoticeState.WAITING), "due_at", after),
