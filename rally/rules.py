@@ -69,6 +69,8 @@ class Rules:
     # A company that gives up a run so late (as late as riders leave free of charge no more) owes this much; 0: nothing
     given_up_late_hours: int = 168
     given_up_late_cost: int = 10_000
+    # A confirmed trip that lost its bus looks for another until then: riders still hear of the end before they go to the stop
+    another_bus_hours_before: int = 6
     # Said sorry in credit when an operator leaves riders standing
     goodwill: int = 1_000
     # Credit for who brought a friend, once that friend has ridden (peer: Rally, $5 a seat)

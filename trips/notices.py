@@ -15,7 +15,7 @@ from rally.money import Money
 from rally.templatetags.look import local_day, local_time_zoned
 from trips.models import Friend, Pledge, Seat, Trip
 from trips.models.pledges import Instrument
-from trips.queries import links
+from trips.queries import links, stranded
 from trips.queries.leaving import Leaving
 from trips.states import JOINABLE, PledgeState
 
@@ -85,7 +85,14 @@ def lapsed_captain(trip: Trip, now: datetime) -> None:
 
 def cancelled(pledge: Pledge, amount: Money, now: datetime) -> None:
     """Somebody called it off; everything comes back: `amount`, with what was added to the ride."""
-    _tell(pledge, "cancelled", now, paid=pledge.state == PledgeState.WITHDRAWING, amount=str(amount))
+    _tell(
+        pledge,
+        "cancelled",
+        now,
+        paid=pledge.state == PledgeState.WITHDRAWING,
+        amount=str(amount),
+        why=pledge.trip.why_ended,
+    )
 
 
 def card_needs_you(pledge: Pledge, now: datetime) -> None:
@@ -153,8 +160,15 @@ def goodwill(pledge: Pledge, amount: Money, now: datetime) -> None:
 
 
 def bus_lost(pledge: Pledge, now: datetime) -> None:
-    """The company that was to drive cannot; another one is being asked."""
-    _tell(pledge, "bus_lost", now, about=f"pledge:{pledge.id}:{int(now.timestamp())}")
+    """The company that was to drive cannot; another one is being asked, until then."""
+    ends_at = stranded.called_off_at(pledge.trip)
+    _tell(
+        pledge,
+        "bus_lost",
+        now,
+        about=f"pledge:{pledge.id}:{int(now.timestamp())}",
+        until=local_time_zoned(ends_at, pledge.stop) if ends_at > now else "",
+    )
 
 
 def refund_late(pledge: Pledge, amount: Money, about: str, now: datetime) -> None:

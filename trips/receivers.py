@@ -8,8 +8,8 @@ from allauth.account.signals import user_signed_up
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from payments.queries.shortfalls import Shortfall
-from payments.signals import hold_ends_soon, payment_changed, shortfalls_asked
+from payments.queries.shortfalls import Shortfall, Stranded
+from payments.signals import hold_ends_soon, payment_changed, shortfalls_asked, stranded_asked
 from rally import clock
 from rally.models import User
 
@@ -36,6 +36,14 @@ def shortfalls(**_more: Any) -> list[Shortfall]:
     from trips.queries import shortfalls as found
 
     return found.shortfalls()
+
+
+@receiver(stranded_asked, dispatch_uid="trips.stranded")
+def stranded(**_more: Any) -> list[Stranded]:
+    """Confirmed trips that lost their bus and have no other yet, for the desk."""
+    from trips.queries import stranded as found
+
+    return found.stranded()
 
 
 @receiver(user_signed_up, dispatch_uid="trips.friend_signed_up")

@@ -17,6 +17,7 @@ from trips.actions import backing, fares, reminders, resale, settlement, trips, 
 from trips.models import Pledge, Trip
 from trips.models.events import EventState
 from trips.queries import fares as prices
+from trips.queries import stranded
 from trips.states import ALIVE, PledgeState, TripState
 
 logger = logging.getLogger(__name__)
@@ -44,8 +45,10 @@ def settle_due() -> None:
     )
     _each(due, lambda trip_id: settlement.settle(trip_id=trip_id, now=now))
     _give_up_on_cards(now)
+    _let_give_way(now)
     _finish_leaving(now)
     _call_off(now)
+    _give_up_without_bus(now)
     _see_to_free_seats(now)
 
 
@@ -110,6 +113,7 @@ def remind() -> None:
     _each(_ids(tentative), lambda trip_id: reminders.still_needed(trip_id=trip_id, now=now))
     tomorrow = Trip.objects.filter(
         state=TripState.CONFIRMED,
+        seats_supplied__gt=0,
         told_passes_at=None,
         departs_at__lte=now + timedelta(hours=numbers.boarding_pass_hours_before),
     )
@@ -140,6 +144,24 @@ def _drop(pledge_id: Any, payment_id: Any, now: datetime) -> None:
     backing.drop(pledge_id=pledge_id, now=now)
 
 
+def _let_give_way(now: datetime) -> None:
+    """While a trip settles: refused cards whose time is over, and somebody who waits for seats."""
+    of_trip = Pledge.objects.filter(trip=OuterRef("pk"))
+    settling = Trip.objects.filter(
+        Exists(of_trip.filter(state=PledgeState.NEEDS_CARD, card_due_at__lte=now)),
+        Exists(of_trip.filter(state=PledgeState.WAITING)),
+        state=TripState.SETTLING,
+    )
+    _each(_round("give_way", settling, now), lambda trip_id: _give_way(trip_id, now))
+
+
+def _give_way(trip_id: Any, now: datetime) -> None:
+    late = Pledge.objects.filter(trip_id=trip_id, state=PledgeState.NEEDS_CARD, card_due_at__lte=now)
+    for payment_id in late.values_list("payment_id", flat=True):
+        checkouts.come_back(payment_id=payment_id, now=now)
+    waiting.give_way(trip_id=trip_id, now=now)
+
+
 def _finish_leaving(now: datetime) -> None:
     """A refund that has arrived does not move a payment that was refunded in part: look again."""
     leaving = Pledge.objects.filter(state=PledgeState.WITHDRAWING).exclude(payment=None).order_by("ended_at")
@@ -156,6 +178,12 @@ def _call_off(now: datetime) -> None:
         _ids(pointless),
         lambda trip_id: trips.cancel(trip_id=trip_id, now=now, by=None, why="event_cancelled"),
     )
+
+
+def _give_up_without_bus(now: datetime) -> None:
+    """Nobody waits at the stop for a bus that was lost: the money goes back in time."""
+    late = _round("without_bus", stranded.out_of_time(now), now)
+    _each(late, lambda trip_id: trips.give_up_without_bus(trip_id=trip_id, now=now))
 
 
 def _see_to_free_seats(now: datetime) -> None:

@@ -39,8 +39,8 @@ _DRIVEN = (
 def give_up(*, run_id: Any, why: str, now: datetime, by: User) -> Run:
     """The company cannot drive a trip that is certain, and the bus has not left: another one is looked for.
 
-    The riders stay, keep their price, and are told. If nobody takes it over, staff call the trip off
-    (`trips.actions.trips.cancel`, `sorry=True`). Late, the company owes what its terms say. Owners, dispatchers and staff.
+    The riders stay, keep their price, and are told. If nobody takes it over, the trip is called off in time
+    (`trips.actions.trips.give_up_without_bus`). Late, the company owes what its terms say. Owners, dispatchers and staff.
     Twice is once. Raises `NotAllowed`,
     `RunNotChangeable` before the trip is certain (then `runs.withdraw`) and once the bus has left, `BadInput` without a
     reason.

@@ -23,7 +23,7 @@ from payments.models import (
 from payments.queries import ageing, troubles
 from payments.queries.disputes import open_disputes
 from payments.queries.hold_backs import HeldBack, hold_backs
-from payments.queries.shortfalls import Shortfall, shortfalls
+from payments.queries.shortfalls import Shortfall, Stranded, shortfalls, stranded
 from payments.states import RequestState
 from rally.models import StaffAction, StateChange, User
 
@@ -58,6 +58,7 @@ class Today:
     events: Few[InboxEvent]
     disputes: Few[Dispute]
     requests: Few[MoneyRequest]
+    stranded: Few[Stranded]
     shortfalls: Few[Shortfall]
     ageing: Few[ageing.Waiting]
     held_back: Few[HeldBack]
@@ -79,6 +80,7 @@ class Today:
             "events": self.events,
             "disputes": self.disputes,
             "requests": self.requests,
+            "stranded": self.stranded,
             "shortfalls": self.shortfalls,
             "ageing": Few([each for each in self.ageing.rows if each.old], more=False),
             "held_back": Few([each for each in self.held_back.rows if each.old], more=False),
@@ -98,6 +100,7 @@ def today(*, now: datetime) -> Today:
         events=_few(troubles.unread_events()),
         disputes=_few(open_disputes()),
         requests=_few(open_requests()),
+        stranded=_cut(stranded()),
         shortfalls=_cut(shortfalls()),
         ageing=_cut(ageing.all_waiting(now=now)),
         held_back=_cut(hold_backs(now=now)),

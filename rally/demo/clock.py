@@ -35,6 +35,7 @@ from rally.models import Notice, StateChange
 from rally.models.notices import NoticeState
 from rally.money import Money
 from trips.models import Pledge, Trip
+from trips.queries import stranded
 from trips.states import PledgeState, TripState
 
 #: What beat would send, in the order in which one thing leads to the next. Both may run at once: each is repeatable.
@@ -153,8 +154,9 @@ def next_due(after: datetime, until: datetime) -> datetime | None:
         _first(Trip.objects.filter(state__in=[TripState.GATHERING, TripState.SETTLING]), "decides_at", after),
         _first(Trip.objects.filter(state=TripState.SETTLING), "grace_ends_at", after),
         *(_first(Trip.objects.filter(state__in=_RUNNING), moment, after) for moment in _OF_THE_DAY),
-        _a_day_before(after),
+        *_before_departure(after),
         _first(Pledge.objects.filter(state=PledgeState.DRAFT), "reserved_until", after),
+        _first(Pledge.objects.filter(state=PledgeState.NEEDS_CARD), "card_due_at", after),
         _first(Payment.objects.filter(state=PaymentState.HELD), "hold_expires_at", after),
         _first(Transfer.objects.filter(state=TransferState.PENDING), "due_at", after),
         _first(Notice.objects.filter(state=NoticeState.WAITING), "due_at", after),
@@ -223,12 +225,19 @@ def _first(rows: QuerySet[Any], field: str, after: datetime) -> datetime | None:
     return found
 
 
-def _a_day_before(after: datetime) -> datetime | None:
-    """When the next boarding passes go out."""
-    ahead = timedelta(hours=rules.current().boarding_pass_hours_before)
-    waiting = Trip.objects.filter(state=TripState.CONFIRMED, told_passes_at=None)
-    departure = _first(waiting, "departs_at", after + ahead)
-    return departure - ahead if departure else None
+def _before_departure(after: datetime) -> list[datetime | None]:
+    """When the next boarding passes go out, and when the next trip that lost its bus is called off."""
+    numbers = rules.current()
+    going = Trip.objects.filter(state=TripState.CONFIRMED, seats_supplied__gt=0, told_passes_at=None)
+    moments: list[datetime | None] = []
+    for trips, hours in (
+        (going, numbers.boarding_pass_hours_before),
+        (stranded.without_bus(), numbers.another_bus_hours_before),
+    ):
+        ahead = timedelta(hours=hours)
+        departure = _first(trips, "departs_at", after + ahead)
+        moments.append(departure - ahead if departure else None)
+    return moments
 
 
 def _pulse() -> tuple[int | None, int, int]:

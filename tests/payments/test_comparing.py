@@ -82,6 +82,7 @@ def test_the_digest_is_a_mail(sandbox: Sandbox, sam: User, time: Time, mailoutbo
             "events",
             "disputes",
             "requests",
+            "stranded",
             "shortfalls",
             "ageing",
             "differences",
@@ -95,7 +96,7 @@ def test_the_digest_is_a_mail(sandbox: Sandbox, sam: User, time: Time, mailoutbo
     for each in outbox.due(time()):
         outbox.deliver(each, time())
     assert len(work_mails) == 1
-    assert work_mails[0].body.count("25+") == 9
+    assert work_mails[0].body.count("25+") == 10
     assert "/desk/money/" in work_mails[0].body
 
 

@@ -261,7 +261,7 @@ def move(
     also: list[str] = []
     if to in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}:
         # A second refusal does not start the grace again.
-        if pledge.card_due_at is None or pledge.card_due_at <= now:
+        if not _asked_already(trip, pledge, now):
             pledge.card_asked_at, pledge.card_due_at = now, _card_due(trip, to, now)
         also += ["card_asked_at", "card_due_at"]
     elif to in {PledgeState.BACKED, PledgeState.HELD, PledgeState.PAID} and pledge.card_due_at is not None:
@@ -280,6 +280,14 @@ def move(
         notices.card_needs_you(pledge, now)
 
 
+def _asked_already(trip: Trip, pledge: Pledge, now: datetime) -> bool:
+    """Whether this card is being waited for: in time, or kept beyond it while the trip settles and nobody wants the seats."""
+    if pledge.card_asked_at is None or pledge.card_due_at is None:
+        return False
+    since = trip.settling_since if trip.state == TripState.SETTLING else None
+    return pledge.card_due_at > now or (since is not None and pledge.card_asked_at >= since)
+
+
 def _joined_late(trip: Trip, pledge: Pledge) -> bool:
     """Only who took seats after the decision can have taken one that was paid and freed."""
     return trip.decided_at is not None and (pledge.offered_at or pledge.created_at) >= trip.decided_at
@@ -288,9 +296,12 @@ def _joined_late(trip: Trip, pledge: Pledge) -> bool:
 def _card_due(trip: Trip, to: PledgeState, now: datetime) -> datetime:
     if to == PledgeState.PAYMENT_DUE:
         return now + timedelta(hours=24)
+    numbers = rules.current()
     if trip.state == TripState.SETTLING and trip.grace_ends_at and trip.grace_ends_at > now:
-        return trip.grace_ends_at
-    due = now + terms.grace(now, trip.departs_at, rules.current())
+        return terms.card_due(
+            now, grace_ends_at=trip.grace_ends_at, decides_at=trip.decides_at, numbers=numbers
+        )
+    due = now + terms.grace(now, trip.departs_at, numbers)
     return min(due, trip.decides_at) if trip.state == TripState.GATHERING and trip.decides_at > now else due
 
 
@@ -319,7 +330,8 @@ def expire(*, pledge_id: Any, now: datetime) -> None:
 
 @transaction.atomic
 def drop(*, pledge_id: Any, now: datetime) -> None:
-    """Give up on a card that was not mended in time; nothing was taken. While the trip settles, that decides.
+    """Give up on a card that was not mended in time; nothing was taken. While the trip settles, the decision does that, or
+    `waiting.give_way`.
 
     Twice is once.
     """
@@ -336,9 +348,13 @@ def drop(*, pledge_id: Any, now: datetime) -> None:
     catch_up(trip=trip, pledge=pledge, payment=payment, now=now)
     if pledge.state not in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}:
         return  # mended at the last moment; `follow` is on its way
+    give_up_seats(trip=trip, pledge=pledge, now=now)
 
+
+def give_up_seats(*, trip: Trip, pledge: Pledge, now: datetime) -> None:
+    """Free the seats of a locked pledge whose card was not mended in time, and tell its rider. Nothing was taken."""
     move(pledge, PledgeState.RELEASED, now=now, by=None, trip=trip, why="no card in time")
-    payments.release(payment_id=payment.id, keep_card=False, now=now, why="no card in time")
+    payments.release(payment_id=payment_id_of(pledge), keep_card=False, now=now, why="no card in time")
     trip.refresh_from_db(fields=["seats_taken"])
     notices.dropped(pledge, now)
 

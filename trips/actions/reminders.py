@@ -38,10 +38,13 @@ def still_needed(*, trip_id: Any, now: datetime) -> None:
 
 @transaction.atomic
 def send_passes(*, trip_id: Any, now: datetime) -> None:
-    """A day before departure: every rider gets the boarding passes. Twice is once."""
+    """A day before departure: every rider gets the boarding passes. Twice is once.
+
+    Not while there is no bus: with the next one, if one is found.
+    """
     trip = locked_trip(trip_id)
 
-    if trip.state != TripState.CONFIRMED or trip.told_passes_at is not None:
+    if trip.state != TripState.CONFIRMED or not trip.has_bus or trip.told_passes_at is not None:
         return
     trip.told_passes_at = now
     trip.save(update_fields=["told_passes_at"])

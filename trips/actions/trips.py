@@ -20,6 +20,7 @@ from trips.errors import BusTooSmall, NotChangeable
 from trips.locks import locked_pledges, locked_trip
 from trips.models import Trip
 from trips.permissions import check_can_cancel
+from trips.queries import stranded
 from trips.signals import trip_changed, trip_lapsed
 from trips.states import OCCUPYING, SEATS, TRIP, PledgeState, TripState, VehicleClass
 
@@ -83,7 +84,9 @@ def unbind_bus(
 
     trip.seats_supplied, trip.operator_name = 0, ""
     trip.capacity = SEATS[VehicleClass(trip.vehicle_class)]
-    trip.save(update_fields=["seats_supplied", "operator_name", "capacity"])
+    # Whoever pays before another bus is found gets the passes with that one; nobody gets theirs twice.
+    trip.told_passes_at = None
+    trip.save(update_fields=["seats_supplied", "operator_name", "capacity", "told_passes_at"])
 
     backing.wake(trip, now)
     announce(trip_changed, trip)
@@ -150,6 +153,19 @@ def cancel(
     later("trips.offer_seats", trip_id=trip.id)  # the waiting list ends
     announce(trip_lapsed, trip)
     return trip
+
+
+@transaction.atomic
+def give_up_without_bus(*, trip_id: Any, now: datetime) -> Trip:
+    """Nobody took over a confirmed trip whose bus was lost: it is called off, as `cancel` does with `sorry`.
+
+    Twice is once. A trip that has found a bus since, or still has time for one, is left alone.
+    """
+    trip = locked_trip(trip_id)
+
+    if not stranded.out_of_time(now).filter(id=trip.id).exists():
+        return trip
+    return cancel(trip_id=trip.id, now=now, by=None, why="bus_failed", sorry=True)
 
 
 @transaction.atomic

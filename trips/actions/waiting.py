@@ -10,19 +10,20 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from payments.locks import locked_payments
 from rally import journal, rules
 from rally.errors import BadInput
 from rally.models import GivenAnswer, User
 from trips import notices
-from trips.actions.backing import move
+from trips.actions.backing import catch_up, give_up_seats, move, payment_id_of
 from trips.actions.joining import check_open, draft
 from trips.actions.passengers import Passenger, checked
 from trips.errors import AlreadyPledged, ConsentMissing, NotChangeable, SeatsThere
 from trips.locks import locked_pledge, locked_pledges, locked_trip
 from trips.models import Pledge, Seat, Stop, Trip
 from trips.queries import fares, terms
-from trips.queries.waiting import is_over, next_in_line, offer_until, seats_owed
-from trips.states import OCCUPYING, PLEDGE, PledgeState
+from trips.queries.waiting import fills_gap, is_over, next_in_line, offer_until, seats_owed
+from trips.states import OCCUPYING, PLEDGE, PledgeState, TripState
 
 
 @transaction.atomic
@@ -108,9 +109,7 @@ def offer(*, trip_id: Any, now: datetime) -> list[Pledge]:
     """
     trip = locked_trip(trip_id)
 
-    line = sorted(
-        locked_pledges(trip, [PledgeState.WAITING]), key=lambda pledge: (pledge.created_at, pledge.id)
-    )
+    line = _line(trip)
     if is_over(trip, now):
         for pledge in line:
             move(pledge, PledgeState.EXPIRED, now=now, by=None, trip=trip, why="the trip is over")
@@ -122,6 +121,47 @@ def offer(*, trip_id: Any, now: datetime) -> list[Pledge]:
         assert until is not None  # noqa: S101 - or nobody is offered anything
         _offer(trip, pledge, until, now)
     return offered
+
+
+@transaction.atomic
+def give_way(*, trip_id: Any, now: datetime) -> list[Pledge]:
+    """Refused cards whose time is over give their seats to those who wait, while the trip settles; answers who was offered
+    them. Twice is once.
+
+    Only where too few seats are held and the list can fill the gap: otherwise they are kept until the decision, and a card
+    that comes by then still counts. Let go and offered in one transaction, or the trip would be decided in between.
+    """
+    trip = locked_trip(trip_id)
+
+    if trip.state != TripState.SETTLING or not trip.has_bus or offer_until(trip, now) is None:
+        return []
+    line, late = _line(trip), _refused_too_long(trip, now)
+    trip.refresh_from_db(fields=["seats_taken", "seats_funded"])
+    if not late or not fills_gap(trip, line, freed=sum(pledge.seats for pledge in late)):
+        return []
+    for pledge in late:
+        give_up_seats(trip=trip, pledge=pledge, now=now)
+    return offer(trip_id=trip.id, now=now)
+
+
+def _refused_too_long(trip: Trip, now: datetime) -> list[Pledge]:
+    """Pledges of a locked trip whose refused card was not mended in the time that their riders were told, locked."""
+    refused = [
+        pledge
+        for pledge in locked_pledges(trip, [PledgeState.NEEDS_CARD])
+        if pledge.card_due_at is not None and pledge.card_due_at <= now
+    ]
+    found = {payment.id: payment for payment in locked_payments(payment_id_of(each) for each in refused)}
+    for pledge in refused:
+        catch_up(trip=trip, pledge=pledge, payment=found[payment_id_of(pledge)], now=now)
+    # Those that were mended at the last moment are none of them; `follow` is on its way.
+    return [pledge for pledge in refused if pledge.state == PledgeState.NEEDS_CARD]
+
+
+def _line(trip: Trip) -> list[Pledge]:
+    """The waiting list of a locked trip, locked, the first first."""
+    waits = locked_pledges(trip, [PledgeState.WAITING])
+    return sorted(waits, key=lambda pledge: (pledge.created_at, pledge.id))
 
 
 def _offer(trip: Trip, pledge: Pledge, until: datetime, now: datetime) -> None:

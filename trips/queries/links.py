@@ -16,7 +16,7 @@ from django.core import signing
 from django.urls import reverse
 
 from trips.models import Pledge
-from trips.states import PledgeState
+from trips.states import PledgeState, TripState
 
 
 class Link(Enum):
@@ -83,8 +83,16 @@ def _asking(pledge: Pledge) -> str:
 def _is_asked(pledge: Pledge, now: datetime) -> bool:
     """Whether a card is asked for, and still in time."""
     if pledge.card_asked_at is not None:
-        return pledge.card_due_at is not None and now < pledge.card_due_at
+        return pledge.card_due_at is not None and (now < pledge.card_due_at or _is_kept(pledge, now))
     return pledge.state == PledgeState.DRAFT
+
+
+def _is_kept(pledge: Pledge, now: datetime) -> bool:
+    """Beyond the time that was told, a refused card may still be mended until its trip is decided or others take the seats."""
+    trip = pledge.trip
+    if pledge.state != PledgeState.NEEDS_CARD or trip.state != TripState.SETTLING:
+        return False
+    return trip.grace_ends_at is not None and now < trip.grace_ends_at
 
 
 def _sign(purpose: str, pledge: Pledge, asking: str) -> str:

@@ -57,6 +57,18 @@ def grace(moment: datetime, departs_at: datetime, numbers: Rules) -> timedelta:
     return max(timedelta(0), min(timedelta(hours=numbers.grace_hours), (departs_at - moment) / 4))
 
 
+def card_due(moment: datetime, *, grace_ends_at: datetime, decides_at: datetime, numbers: Rules) -> datetime:
+    """Until when a card that is refused at `moment`, while its trip settles, keeps its seats for sure.
+
+    That is the end of the grace. Where the end decides the trip, those who wait are left the time to take the seats: for
+    an offer and the way through the checkout, at most half of what there is.
+    """
+    if grace_ends_at < decides_at:
+        return grace_ends_at  # the trip gathers again; then they are offered the seats
+    theirs = timedelta(hours=numbers.waiting_offer_hours, minutes=numbers.reserve_minutes)
+    return grace_ends_at - min(theirs, (grace_ends_at - moment) / 2)
+
+
 def slack(moment: datetime, departs_at: datetime, numbers: Rules) -> timedelta:
     """How long after the grace an unanswered question to a bank may hold up the decision."""
     return max(timedelta(0), min(timedelta(hours=numbers.settle_slack_hours), (departs_at - moment) / 4))

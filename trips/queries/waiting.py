@@ -54,9 +54,9 @@ def offer_until(trip: Trip, now: datetime) -> datetime | None:
     return until if until >= now + timedelta(minutes=numbers.reserve_minutes) else None
 
 
-def next_in_line(trip: Trip, line: Sequence[Pledge]) -> list[Pledge]:
-    """Those of the list, in its order, for whom the free seats are enough."""
-    left, found = trip.seats_left, []
+def next_in_line(trip: Trip, line: Sequence[Pledge], *, freed: int = 0) -> list[Pledge]:
+    """Those of the list, in its order, for whom the free seats, and so many `freed` besides, are enough."""
+    left, found = trip.seats_left + freed, []
     for pledge in line:
         if pledge.seats <= left:
             left -= pledge.seats
@@ -70,6 +70,14 @@ def seats_owed(trip: Trip, now: datetime) -> int:
         return 0
     line = Pledge.objects.filter(trip_id=trip.id, state=PledgeState.WAITING).order_by("created_at", "id")
     return sum(pledge.seats for pledge in next_in_line(trip, list(line)))
+
+
+def fills_gap(trip: Trip, line: Sequence[Pledge], *, freed: int) -> bool:
+    """Whether a trip that settles with too few held seats can still be filled by the list, if so many are freed for it."""
+    if trip.seats_funded >= trip.threshold:
+        return False
+    offered = sum(pledge.seats for pledge in next_in_line(trip, line, freed=freed))
+    return offered > 0 and trip.seats_taken - freed + offered >= trip.threshold
 
 
 def words_to_agree(pledge: Pledge, now: datetime) -> Terms | None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from operators.actions import driving, failing, runs
 from operators.errors import RunNotChangeable
@@ -14,15 +15,19 @@ from operators.states import RunState
 from payments.actions import sightings
 from payments.models import Attempt, Refund
 from payments.queries import credit_of
+from payments.queries.shortfalls import stranded
 from payments.sandbox import runtime
 from rally import rules
 from rally.errors import BadInput, NotAllowed
 from rally.models import Notice, User
 from rally.money import Money
+from rally.outbox import message
 from tests.factories import pledges as make
 from tests.factories.operators import Company, ready
 from tests.factories.trips import proposed
-from tests.seeing import fresh, given_back
+from tests.racing import at_once
+from tests.seeing import fresh, given_back, signed_in
+from trips import tasks
 from trips.actions import failures, pledges, trips
 from trips.errors import NotChangeable, PledgesClosed
 from trips.models import Pledge, Trip
@@ -92,6 +97,83 @@ def test_given_up_and_called_off_with_a_word_of_regret(
 
     assert [given_back(each) for each in riders] == [each.charge.minor for each in riders]
     assert [credit_of(each.rider) for each in riders] == [Money(5000, "USD"), Money(4000, "USD")]
+
+
+def test_given_up_and_taken_over_by_nobody(
+    going: tuple[Company, Run, list[Pledge]], at: Any, now: datetime, sam: User
+) -> None:
+    _crew, run, riders = going
+    trip: Trip = run.trip
+    failing.give_up(run_id=run.id, why="No driver.", now=now, by=sam)
+    end = trip.departs_at - timedelta(hours=rules.current().another_bus_hours_before)
+    (listed,) = stranded()
+    assert (listed.url, listed.until) == (trip.get_absolute_url(), end)
+    page = signed_in(sam).get(reverse("desk:money")).content.decode()
+    assert "Confirmed trips without a bus" in page
+    assert trip.get_absolute_url() in page
+
+    at.move_to(end - timedelta(minutes=1))
+    tasks.settle_due()
+    tasks.remind()
+    assert fresh(trip).state == "confirmed"
+    at.move_to(end)
+    for _twice in range(2):
+        tasks.settle_due()
+        tasks.remind()
+
+    assert (fresh(trip).state, fresh(trip).why_ended) == ("cancelled", "bus_failed")
+    assert stranded() == []
+    assert [given_back(each) for each in riders] == [each.charge.minor for each in riders]
+    assert [credit_of(each.rider) for each in riders] == [Money(5000, "USD"), Money(4000, "USD")]
+    assert not Notice.objects.filter(kind="trips.boarding_pass").exists()
+    told = Notice.objects.filter(kind="trips.cancelled")
+    assert sorted(each.recipient.email for each in told) == sorted(each.rider.email for each in riders)
+    assert "no other could take it over" in message(told[0]).body
+
+
+@pytest.mark.race
+@pytest.mark.parametrize("turn", range(3))
+def test_a_bus_that_comes_at_the_last_moment_is_kept(
+    turn: int, going: tuple[Company, Run, list[Pledge]], at: Any, now: datetime, sam: User
+) -> None:
+    _crew, run, _riders = going
+    trip: Trip = run.trip
+    failing.give_up(run_id=run.id, why="No driver.", now=now, by=sam)
+    end = trip.departs_at - timedelta(hours=rules.current().another_bus_hours_before)
+    at.move_to(end)
+    other = ready()
+
+    at_once(
+        lambda: other.commits(trip, now=end),
+        lambda: trips.give_up_without_bus(trip_id=trip.id, now=end),
+    )
+
+    bound = Run.objects.filter(trip=trip, state=RunState.CONFIRMED).exists()
+    assert fresh(trip).state == ("confirmed" if bound else "cancelled")
+    assert (fresh(trip).has_bus, stranded()) == (bound, [])
+
+
+def test_passes_wait_for_the_other_bus(
+    going: tuple[Company, Run, list[Pledge]], at: Any, now: datetime, sam: User
+) -> None:
+    _crew, run, riders = going
+    trip: Trip = run.trip
+    late = make.draft(trip, now=now)
+    at.move_to(trip.departs_at - timedelta(hours=24))
+    tasks.remind()
+    assert Notice.objects.filter(kind="trips.boarding_pass").count() == len(riders)
+    then = trip.departs_at - timedelta(hours=23)
+    at.move_to(then)
+    failing.give_up(run_id=run.id, why="No driver.", now=then, by=sam)
+    tasks.remind()
+    make.pay(late, now=then)
+    assert Notice.objects.filter(kind="trips.boarding_pass").count() == len(riders)
+
+    ready().commits(trip, now=then)
+    for _twice in range(2):
+        tasks.remind()
+
+    assert Notice.objects.filter(kind="trips.boarding_pass").count() == len(riders) + 1
 
 
 def test_what_is_not_certain_is_withdrawn_and_what_has_left_is_not_given_up(

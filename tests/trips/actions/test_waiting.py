@@ -6,15 +6,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 
+from payments.actions import checkouts
+from payments.models import Attempt, Payment
 from rally import rules
 from rally.errors import BadInput
 from rally.models import Notice, User
+from rally.templatetags.look import local_time, local_time_zoned
 from tests.factories import pledges as make
+from tests.factories.payments import SAVES_THEN_DECLINES, VISA, type_card
 from tests.factories.people import person
 from tests.factories.trips import proposed
 from tests.racing import at_once
-from tests.seeing import fresh
+from tests.seeing import fresh, signed_in, text
 from tests.trips.actions.test_pledges import as_they_are, change
 from trips import tasks
 from trips.actions import pledges, trips, waiting
@@ -31,8 +36,9 @@ from trips.errors import (
 from trips.models import Pledge, Trip
 from trips.models.pledges import Instrument
 from trips.permissions import NotYours
+from trips.queries import links
 from trips.queries import waiting as line
-from trips.states import VehicleClass
+from trips.states import TripState, VehicleClass
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("books")]
 
@@ -255,6 +261,143 @@ def test_the_list_ends_with_the_trip(at: Any, now: datetime, how: str) -> None:
 
     assert fresh(first).state == "expired"
     assert Notice.objects.get(kind="trips.waiting_ended").recipient == first.rider
+
+
+@pytest.fixture
+def short(at: Any, now: datetime) -> tuple[Trip, Pledge, Pledge]:
+    """A van whose bus of nine came on the last day: eight seats are held, one card was refused, and somebody waits."""
+    trip = proposed(vehicle_class=VehicleClass.VAN, now=now)
+    make.backed(trip, seats=8, now=now)
+    poor = make.backed(trip, card=SAVES_THEN_DECLINES, now=now)
+    late = trip.decides_at - timedelta(hours=2)
+    at.move_to(late)
+    make.bound(trip, seats=9, now=late)
+    assert (fresh(trip).state, fresh(poor).state) == (TripState.SETTLING, "needs_card")
+    return fresh(trip), fresh(poor), queue(fresh(trip), now=late)
+
+
+def test_who_waits_fills_the_gap_of_a_refused_card(
+    short: tuple[Trip, Pledge, Pledge], at: Any, now: datetime
+) -> None:
+    trip, poor, patient = short
+    due, end = poor.card_due_at, trip.grace_ends_at
+    assert (due, end) == (end - timedelta(hours=5, minutes=31), end)
+    assert end > trip.decides_at
+    asked = Notice.objects.get(recipient=poor.rider, kind="trips.card_needs_you").facts
+    assert asked["until"] == local_time_zoned(due, poor.stop)
+    page = text(signed_in(poor.rider).get(poor.get_absolute_url()))
+    assert f"Use another card by {local_time(due, poor.stop)}, or your seats go to somebody else." in page
+
+    at.move_to(due - timedelta(minutes=1))
+    tasks.settle_due()
+    assert (fresh(poor).state, fresh(patient).state) == ("needs_card", "waiting")
+    at.move_to(due)
+    for _twice in range(2):
+        tasks.settle_due()
+
+    assert (fresh(poor).state, fresh(poor.payment).state) == ("released", "released")
+    assert Notice.objects.filter(recipient=poor.rider, kind="trips.dropped").count() == 1
+    assert Client().get(asked["pay_url"]).status_code == 410
+    assert (fresh(patient).state, fresh(trip).seats_taken) == ("draft", 9)
+    assert fresh(patient).reserved_until == due + timedelta(hours=5)
+    last = due + timedelta(hours=4, minutes=59)
+    at.move_to(last)
+    make.pay(fresh(patient), now=last)
+    assert (fresh(trip).state, fresh(patient).state) == (TripState.CONFIRMED, "paid")
+    assert not Attempt.objects.filter(payment=poor.payment, captured_minor__gt=0).exists()
+
+
+def test_a_refused_card_is_kept_where_nobody_fills_its_gap(
+    short: tuple[Trip, Pledge, Pledge], at: Any, now: datetime
+) -> None:
+    trip, poor, patient = short
+    pledges.withdraw(pledge_id=patient.id, by=patient.rider, now=now)
+    link = links.pay_link(poor)
+    later = poor.card_due_at + timedelta(hours=1)
+    at.move_to(later)
+    party = queue(trip, seats=2, now=later)
+    tasks.settle_due()
+
+    assert (fresh(poor).state, fresh(party).state) == ("needs_card", "waiting")
+    assert Client().get(link).status_code == 303
+    Payment.objects.filter(id=poor.payment_id).update(decline_code="insufficient_funds")
+    tasks.remind()  # the bank is asked once more and says no again: the same asking, and no more time
+    assert Attempt.objects.filter(payment=poor.payment).count() == 2
+    assert (fresh(poor).state, fresh(poor).card_due_at) == ("needs_card", poor.card_due_at)
+    assert Client().get(link).status_code == 303
+    make.pay(fresh(poor), now=later)
+    assert (fresh(trip).state, fresh(poor).state) == (TripState.CONFIRMED, "paid")
+
+
+def test_nobody_gives_way_where_the_trip_stays_too_small(
+    short: tuple[Trip, Pledge, Pledge], at: Any, now: datetime
+) -> None:
+    trip, poor, patient = short
+    Trip.objects.filter(id=trip.id).update(capacity=10, threshold=10)
+    queue(trip, seats=2, now=trip.decides_at - timedelta(hours=1))
+    at.move_to(poor.card_due_at)
+
+    for moment in (poor.card_due_at, trip.grace_ends_at - timedelta(minutes=30)):
+        assert waiting.give_way(trip_id=trip.id, now=moment) == []
+    assert (fresh(poor).state, fresh(patient).state) == ("needs_card", "waiting")
+
+
+def test_a_new_card_of_which_nobody_has_heard_counts(
+    short: tuple[Trip, Pledge, Pledge], at: Any, now: datetime
+) -> None:
+    trip, poor, patient = short
+    before = poor.card_due_at - timedelta(minutes=1)
+    at.move_to(before)
+    to_pay = pledges.open_payment(pledge_id=poor.id, now=before)
+    here = links.paid_link(poor)
+    page = checkouts.go(
+        payment_id=to_pay.payment_id, mode=to_pay.mode, success_url=here, cancel_url=here, now=before
+    )
+    type_card(page, VISA)  # and the tab is closed
+
+    at.move_to(poor.card_due_at)
+    tasks.settle_due()
+
+    assert (fresh(trip).state, fresh(poor).state) == (TripState.CONFIRMED, "paid")
+    assert fresh(patient).state == "waiting"
+
+
+def test_nobody_gives_way_for_a_bus_that_left(
+    short: tuple[Trip, Pledge, Pledge], at: Any, now: datetime
+) -> None:
+    trip, poor, patient = short
+    at.move_to(poor.card_due_at)
+    Trip.objects.filter(id=trip.id).update(seats_supplied=0)
+
+    assert waiting.give_way(trip_id=trip.id, now=poor.card_due_at) == []
+    assert (fresh(poor).state, fresh(patient).state) == ("needs_card", "waiting")
+
+
+@pytest.mark.race
+@pytest.mark.parametrize("turn", range(3))
+def test_a_new_card_and_giving_way_at_the_same_moment(
+    turn: int, short: tuple[Trip, Pledge, Pledge], at: Any
+) -> None:
+    trip, poor, patient = short
+    due = poor.card_due_at
+    at.move_to(due)
+
+    at_once(
+        lambda: make.pay(poor, now=due),
+        lambda: waiting.give_way(trip_id=trip.id, now=due),
+        lambda: waiting.give_way(trip_id=trip.id, now=due),
+    )
+    for _twice in range(2):
+        tasks.settle_due()
+
+    mended = fresh(poor).state == "paid"
+    assert (fresh(trip).state == TripState.CONFIRMED) is mended
+    assert fresh(patient).state == ("waiting" if mended else "draft")
+    assert (fresh(poor).state, fresh(trip).seats_taken) == ("paid" if mended else "released", 9)
+    taken = Attempt.objects.filter(payment=poor.payment, captured_minor__gt=0)
+    assert taken.count() == mended
+    if not mended:
+        assert fresh(poor.payment).state == "released"
 
 
 @pytest.mark.race

@@ -501,7 +501,7 @@ def test_refused_cards_are_told_while_it_settles(client: Client, van: Trip, now:
     until = look.local_short(fresh(van).grace_ends_at, van.event.venue)
 
     assert "3 of 9 seats wait for their riders’ cards." in text
-    assert f"until {until} they can mend it. Nobody is charged meanwhile. You can still join." in text
+    assert f"it is decided by {until} at the latest. Nobody is charged meanwhile. You can still join." in text
     assert "Take a seat" in text
 
     Pledge.objects.filter(id=poor.id).update(
