@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from operators.queries.statements import CURRENCY, Line, Statement
 from rally.money import Money
 from rally.paper import Sheet, Table, exact, harmless, pdf, plain
+from rally.templatetags.look import local_date
 
 
 def statement_pdf(found: Statement) -> bytes:
@@ -82,7 +83,8 @@ def _whole(line: Line) -> list[Money]:
 
 
 def statement_table(found: Statement) -> list[list[str]]:
-    """The statement as rows for a spreadsheet: a head, the balance before, each run, the sums, the balance after.
+    """The statement as rows for a spreadsheet: a head, the balance before, each run, the sums, the balance after. Days are
+    those of the depot.
 
     Amounts are plain numbers such as `1234.50`. Of each run, and together, the pay less what was kept back, charged and
     sent, with what was forgiven and taken back, is by how much the balance changed.
@@ -101,7 +103,7 @@ def statement_table(found: Statement) -> list[list[str]]:
             [
                 line.run.code,
                 harmless(str(line.run.trip)),
-                line.run.trip.departs_at.date().isoformat(),
+                f"{local_date(line.run.trip.departs_at, found.operator)}",
                 *map(plain, amounts),
                 " ".join(day.isoformat() for day in line.sent_on),
                 harmless(line.held.why) if line.held else "",

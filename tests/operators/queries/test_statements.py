@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -167,6 +167,10 @@ def test_a_page_and_a_paper_add_up_in_each_month(time: Any, crew: Company, ana: 
         return list(map(str, amounts)), page
 
     assert told(date(2026, 11, 1))[0] == ["$100", "$20", "$20", "$60"]
+    # At half past seven in the evening there.
+    type(run.trip).objects.filter(id=run.trip_id).update(departs_at=datetime(2026, 12, 13, 1, 30, tzinfo=UTC))
+    [line] = [row for row in statement_table(statement(crew.operator, date(2026, 11, 1))) if run.code in row]
+    assert line[2] == "2026-12-12"
     time.shift(timedelta(days=20))
     back(of, 1000, "again")
     amounts, page = told(date(2026, 12, 1))
