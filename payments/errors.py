@@ -21,6 +21,24 @@ class ProviderUnavailable(Refusal):
     )
 
 
+class AccountRefused(Refusal):
+    """The provider said no to opening an account for a payee; the same step again is refused again."""
+
+    code = "account_refused"
+    text = _(
+        "The payment service refused to open an account with what we know of you. Trying again does not help: please write to us."
+    )
+
+
+class AddressRefused(AccountRefused):
+    """It said no because of the e-mail address. Once that is corrected, the next try is a fresh one."""
+
+    code = "address_refused"
+    text = _(
+        "The payment service refused the e-mail address %(email)s. Correct it; then set up payouts again."
+    )
+
+
 class NothingToRefund(Refusal):
     """More was asked back than was taken."""
 

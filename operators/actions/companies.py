@@ -88,7 +88,8 @@ def change(
     longitude: float | None = None,
     usdot: str = "",
 ) -> Operator:
-    """Change what the company says of itself. Owners only. Runs keep the times they were committed with.
+    """Change what the company says of itself. Owners only. Runs keep the times they were committed with. The payment
+    service is told of name and address as long as it has no account for the company.
 
     Without coordinates and with an unchanged `base_name` the depot stays where it is. Raises `NotAllowed`, `BadInput`.
     """
@@ -104,6 +105,7 @@ def change(
         operator.latitude, operator.longitude = point.latitude, point.longitude
 
     operator.save()
+    payees.correct(payee_id=operator.payee_id, name=operator.name, email=operator.email)
     return operator
 
 

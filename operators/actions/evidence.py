@@ -1,6 +1,7 @@
 """Putting together what is laid before a bank when a payer disputes a ride: only what is on record, and all of it.
 
-The words are for a bank and therefore English, whatever language people read our pages in. Times are UTC.
+The words are for a bank and therefore English, whatever language people read our pages in. Times are UTC and say so; the
+day of the ride is the one on the wall where the bus starts, as its ticket says it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from operators.queries.evidence import Ride, ride_of, times_of, why_owed
 from operators.states import Leg
@@ -46,11 +48,11 @@ def _plain(payment: Payment) -> dict[str, str]:
 
 
 def _about(ride: Ride) -> dict[str, str]:
-    trip = ride.pledge.trip
+    day = ride.pledge.trip.departs_at.astimezone(ZoneInfo(ride.first.time_zone))
     return {
         "customer_name": ride.pledge.rider.name,
         "customer_email_address": ride.pledge.rider.email,
-        "service_date": f"{trip.departs_at:%B} {trip.departs_at.day}, {trip.departs_at:%Y}",
+        "service_date": f"{day:%B} {day.day}, {day:%Y}",
         "product_description": _lines(_product(ride)),
         "access_activity_log": _lines(_log(ride)),
         "refund_policy_disclosure": _lines(_consent(ride)),

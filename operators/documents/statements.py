@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from operators.queries.statements import CURRENCY, Line, Statement
 from rally.money import Money
 from rally.paper import Sheet, Table, exact, harmless, pdf, plain
+from rally.templatetags.look import local_date
 
 
 def statement_pdf(found: Statement) -> bytes:
@@ -39,14 +40,22 @@ def statement_pdf(found: Statement) -> bytes:
 
 
 def _earned(found: Statement) -> Table:
-    head = (
-        _("Run"), _("Riders paid"), _("Given back"), _("Tax"), _("Partner"), _("Our part"), _("Your pay"),
-    )  # fmt: skip
-    lines = [line for line in found.lines if line.booked]
-    rows = [[f"{line.run.trip}, {line.run.code}", *map(exact, _whole(line))] for line in lines]
+    head = [
+        _("Run"), _("Riders paid"), _("Given back"), _("Tax"), _("Partner"), _("Our part"), _("Other companies"), _("Your pay"),
+    ]  # fmt: skip
+    lines = [line for line in found.lines if line.told]
     sums = [Money.total(column, CURRENCY) for column in zip(*map(_whole, lines), strict=True)]
-    rows.append([_("Together"), *(map(exact, sums) if sums else [exact(Money.zero(CURRENCY))] * 6)])
-    return Table(head, rows, sums=1, widths=(3, 1.2, 1.2, 1, 1, 1.1, 1.2))
+    rows = [[_named(line), *map(exact, _whole(line))] for line in lines]
+    rows.append([_("Together"), *map(exact, sums or [Money.zero(CURRENCY)] * 7)])
+    if found.shared:
+        return Table(head, rows, sums=1, widths=(3, 1.2, 1.2, 1, 1, 1.1, 1.3, 1.2))
+    alone = [[*row[:-2], row[-1]] for row in (head, *rows)]
+    return Table(alone[0], alone[1:], sums=1, widths=(3, 1.2, 1.2, 1, 1, 1.1, 1.2))
+
+
+def _named(line: Line) -> str:
+    name = f"{line.run.trip}, {line.run.code}"
+    return name if line.booked else _("%(run)s, booked earlier") % {"run": name}
 
 
 def _account(found: Statement) -> Table:
@@ -69,21 +78,21 @@ def _held(found: Statement) -> list[str]:
 
 
 def _whole(line: Line) -> list[Money]:
-    """Where the trip's money went, and the company's pay."""
-    whole = (line.money.gross, -line.money.refunds, line.money.tax, line.money.partner)
-    amounts = [Money(each, CURRENCY) for each in whole]
-    return [*amounts, line.our_part, Money(line.moves.earned, CURRENCY)]
+    """What came of riders, then where it went: the first two together are what the others are together."""
+    return [line.paid, -line.given_back, line.tax, line.partner, line.our_part, line.others, line.pay]
 
 
 def statement_table(found: Statement) -> list[list[str]]:
-    """The statement as rows for a spreadsheet: a head, the balance before, each run, the sums, the balance after.
+    """The statement as rows for a spreadsheet: a head, the balance before, each run, the sums, the balance after. Days are
+    those of the depot.
 
-    Amounts are plain numbers such as `1234.50`.
+    Amounts are plain numbers such as `1234.50`. Of each run, and together, the pay less what was kept back, charged and
+    sent, with what was forgiven and taken back, is by how much the balance changed.
     """
-    moves = ("given_back", "kept", "charged", "given_up", "netted", "sent", "returned")
+    moves = ("kept", "charged", "given_up", "netted", "sent", "returned")
     head = [
         _("run"), _("trip"), _("day of the trip"), _("riders paid"), _("given back"), _("tax"), _("partner"),
-        _("our part"), _("your pay"), _("given back later"), _("kept back"), _("charged"), _("forgiven"),
+        _("our part"), _("other companies"), _("your pay"), _("kept back"), _("charged"), _("forgiven"),
         _("kept against debts"), _("sent"), _("taken back"), _("sent on"), _("held back now because"), _("balance"),
     ]  # fmt: skip
     wide = len(head)
@@ -94,7 +103,7 @@ def statement_table(found: Statement) -> list[list[str]]:
             [
                 line.run.code,
                 harmless(str(line.run.trip)),
-                line.run.trip.departs_at.date().isoformat(),
+                f"{local_date(line.run.trip.departs_at, found.operator)}",
                 *map(plain, amounts),
                 " ".join(day.isoformat() for day in line.sent_on),
                 harmless(line.held.why) if line.held else "",
@@ -103,11 +112,9 @@ def statement_table(found: Statement) -> list[list[str]]:
         )
     for group, other in found.extract.by_group.items():
         if group not in {f"trip:{line.run.trip_id}" for line in found.lines}:
-            amounts = [
-                Money(each, CURRENCY) for each in (other.earned, *(getattr(other, name) for name in moves))
-            ]
-            rows.append([_("besides"), *[""] * 7, *map(plain, amounts), *[""] * 3])
-    sums = [plain(found.total(name)) for name in ("earned", *moves)]
-    rows.append([_("together"), *[""] * 7, *sums, *[""] * 3])
+            amounts = [Money(getattr(other, name), CURRENCY) for name in ("pay", *moves)]
+            rows.append([_("besides"), *[""] * 8, *map(plain, amounts), *[""] * 3])
+    sums = [plain(found.total(name)) for name in ("pay", *moves)]
+    rows.append([_("together"), *[""] * 8, *sums, *[""] * 3])
     rows.append([_("balance after"), *[""] * (wide - 2), plain(found.extract.closing_balance)])
     return rows

@@ -15,7 +15,7 @@ from payments.models import Dispute, Payment, Refund
 from payments.states import RefundState
 from rally.models import Notice, StateChange
 from rally.models.notices import NoticeState
-from trips.models import Pledge, Seat
+from trips.models import Pledge, Seat, Stop
 from trips.states import PledgeState, TripState
 
 #: Runs that were driven or were to be; the others bound nobody.
@@ -27,10 +27,11 @@ _STOOD = (
 
 @dataclass(frozen=True)
 class Ride:
-    """A disputed pledge with everything on record about it. `boardings` hold those that were undone, too."""
+    """A disputed pledge with everything on record about it. `first` is where the bus starts, `boardings` hold those that were undone, too."""
 
     payment: Payment
     pledge: Pledge
+    first: Stop
     seats: list[Seat]
     runs: list[Run]
     boardings: list[Boarding]
@@ -45,7 +46,7 @@ class Ride:
 
 
 def ride_of(dispute: Dispute) -> Ride | None:
-    """What is on record about the ride of a disputed payment; None when the payment is for no ride. Nine queries."""
+    """What is on record about the ride of a disputed payment; None when the payment is for no ride. Ten queries."""
     payment = dispute.payment
     pledge = (
         Pledge.objects.filter(payment=payment).select_related("trip__event__venue", "stop", "rider").first()
@@ -59,6 +60,7 @@ def ride_of(dispute: Dispute) -> Ride | None:
     return Ride(
         payment=payment,
         pledge=pledge,
+        first=pledge.trip.stops.get(position=1),
         seats=seats,
         runs=list(
             Run.objects.filter(trip=pledge.trip, state__in=_STOOD)

@@ -21,8 +21,12 @@ CURRENCY = "USD"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One run in the statement. `money` says where the whole trip's money went, in the month in which it was booked;
-    `moves` what happened to the company's part of it in this month, `sent_on` on which days it was sent."""
+    """One run in the statement. `money` says where the whole trip's money went: in the month in which it was booked all of
+    it until then, later what has moved since. `moves` is what happened to the company's part of it in this month, `sent_on`
+    on which days it was sent.
+
+    Always: paid - given back = tax + partner + our part + others + pay; over all months that is the whole trip.
+    """
 
     run: Run
     money: GroupMoney
@@ -32,9 +36,44 @@ class Line:
     held: HoldBack | None
 
     @property
+    def told(self) -> bool:
+        """Whether money of the trip was shared out in this month, or went from one part to another."""
+        return self.booked or bool(self.money)
+
+    @property
+    def paid(self) -> Money:
+        """What riders paid; not what is still theirs."""
+        return Money(self.money.gross - self.money.waiting, CURRENCY)
+
+    @property
+    def given_back(self) -> Money:
+        """What went to riders again, whoever bore it."""
+        return Money(self.money.refunds, CURRENCY)
+
+    @property
+    def tax(self) -> Money:
+        """What is for the tax office."""
+        return Money(self.money.tax, CURRENCY)
+
+    @property
+    def partner(self) -> Money:
+        """What is for the event's partner."""
+        return Money(self.money.partner, CURRENCY)
+
+    @property
     def our_part(self) -> Money:
         """What was left for us; below zero, what we put in."""
         return Money(self.money.fee - self.money.added, CURRENCY)
+
+    @property
+    def others(self) -> Money:
+        """What is for other companies that drove."""
+        return Money(self.money.earned - self.moves.pay, CURRENCY)
+
+    @property
+    def pay(self) -> Money:
+        """What is for the company: booked, less what it bore of what was given back, and what was not earned after all."""
+        return Money(self.moves.pay, CURRENCY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +116,29 @@ class Statement:
         """The sum of one of the `Moves` over the month."""
         return Money(getattr(self.extract.sums, name), CURRENCY)
 
+    @property
+    def shared(self) -> bool:
+        """Whether other companies had a part of what these trips brought."""
+        return any(line.others for line in self.lines)
+
 
 def statement(operator: Operator, month: date) -> Statement:
     """The statement of a month (its first day), by the clock at the depot. A fixed number of queries."""
     since, until = books.month_bounds(month, operator.time_zone)
     extract = books.extract_of(operator.payee_id, since=since, until=until, currency=CURRENCY)
     runs = _runs(operator, extract)
+    booked = {entry.group for entry in extract.entries if entry.booking}
     money = books.group_money(runs, before=until)
+    earlier = books.group_money(runs.keys() - booked, before=since)
     zone = ZoneInfo(operator.time_zone)
     return Statement(
         operator=operator,
         month=month,
         extract=extract,
-        lines=[_line(run, extract, money[group], zone) for group, run in runs.items()],
+        lines=[
+            _line(run, extract, money[group] - earlier.get(group, GroupMoney()), group in booked, zone)
+            for group, run in runs.items()
+        ],
         events=_events(extract, runs, _reasons(operator), zone),
     )
 
@@ -103,15 +152,14 @@ def _runs(operator: Operator, extract: Extract) -> dict[str, Run]:
     return {group: found[group] for group in ordered}
 
 
-def _line(run: Run, extract: Extract, money: GroupMoney, zone: ZoneInfo) -> Line:
+def _line(run: Run, extract: Extract, money: GroupMoney, booked: bool, zone: ZoneInfo) -> Line:
     group = f"trip:{run.trip_id}"
     own = [entry for entry in extract.entries if entry.group == group]
-    booked = any(entry.kind == "earned" for entry in own)
     sent = {entry.at.astimezone(zone).date() for entry in own if entry.kind == "sent"}
     open_ = [back for back in run.hold_backs.all() if back.lifted_at is None]
     return Line(
         run=run,
-        money=money if booked else GroupMoney(),
+        money=money,
         moves=extract.by_group[group],
         booked=booked,
         sent_on=sorted(sent),
@@ -138,6 +186,7 @@ def _in_words(entry: Entry, runs: dict[str, Run], reasons: dict[str, str]) -> st
     words = {
         "earned": _("Pay"),
         "given_back": _("Given back to riders"),
+        "lowered": _("Less pay, for a way that was not driven"),
         "kept": _("Kept back for good"),
         "charged": _("Charged to you"),
         "given_up": _("Debt forgiven"),
@@ -146,8 +195,8 @@ def _in_words(entry: Entry, runs: dict[str, Run], reasons: dict[str, str]) -> st
         "returned": _("Taken back by the payment service"),
     }[entry.kind]
     run = runs.get(entry.group)
-    if entry.key.startswith("lowered:"):
-        words = _("Less pay, for a way that was not driven")
+    if entry.key.startswith("cleared:"):
+        words = _("Not owed after all: a bank gave back what was lost")
     if run is not None:
         return f"{words}: {run.trip} ({run.code})"
     kind, _colon, reference = entry.key.partition(":")

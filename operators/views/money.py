@@ -20,7 +20,7 @@ from operators.queries import agreements, earned, statements
 from operators.queries.companies import today_at
 from operators.views import doors
 from payments.actions import payees
-from payments.errors import ProviderUnavailable
+from payments.errors import AccountRefused, AddressRefused, ProviderUnavailable
 from payments.queries import statements as books
 from rally import clock
 from rally.paper import handed_over, table
@@ -137,5 +137,11 @@ def _to_the_provider(request: HttpRequest, member: Member) -> HttpResponse:
                 "The payment service does not answer right now. What you earned is safe; please try again in a minute."
             ),
         )
+        return redirect("operators:payouts")
+    except AddressRefused as refusal:
+        messages.error(request, refusal.message)
+        return redirect("operators:company")
+    except AccountRefused as refusal:
+        messages.error(request, refusal.message)
         return redirect("operators:payouts")
     return HttpResponseRedirect(address, status=303)

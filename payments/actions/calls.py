@@ -215,6 +215,11 @@ def _finish_account(_operation: Operation, seen: words.AccountSeen, _now: dateti
     return True
 
 
+def _give_up_account(_operation: Operation, _error: words.ProviderTrouble, _now: datetime) -> bool:
+    """No account was opened, by what the payee was called then: whoever asks next asks afresh."""
+    return True
+
+
 def _send_transfer(operation: Operation) -> words.TransferSeen:
     return gateway.create_transfer(operation.params, tags=journal.tags(operation), key=_key(operation))
 
@@ -306,7 +311,7 @@ KINDS: dict[str, Call] = {
     Operation.Kind.CAPTURE: Call(_send_capture, _find_settled, _finish_settled, _cannot),
     Operation.Kind.CANCEL: Call(_send_cancel, _find_settled, _finish_settled, _cannot),
     Operation.Kind.REFUND: Call(_send_refund, _find_refund, _finish_refund, _give_up_refund),
-    Operation.Kind.ACCOUNT: Call(_send_account, _find_account, _finish_account, _cannot),
+    Operation.Kind.ACCOUNT: Call(_send_account, _find_account, _finish_account, _give_up_account),
     Operation.Kind.TRANSFER: Call(_send_transfer, _find_transfer, _finish_transfer, _give_up_transfer),
     Operation.Kind.REVERSE: Call(_send_reverse, _find_reversed, _finish_transfer, _give_up_reverse),
     Operation.Kind.EVIDENCE: Call(_send_evidence, _find_answered, _finish_dispute, _give_up_dispute),

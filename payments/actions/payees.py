@@ -10,9 +10,11 @@ from django.db import transaction
 
 from payments import gateway, locks
 from payments.actions import journal, operations, sightings
-from payments.errors import ProviderUnavailable
+from payments.errors import AccountRefused, AddressRefused, ProviderUnavailable
 from payments.gateway import words
 from payments.models import Operation, Payee
+from payments.states import OperationState
+from rally.errors import Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -23,18 +25,30 @@ def open(*, name: str, email: str, now: datetime) -> Payee:  # noqa: A001 - read
     return Payee.objects.create(name=name[:120], email=email, provider=gateway.provider(), created_at=now)
 
 
+@transaction.atomic
+def correct(*, payee_id: UUID, name: str, email: str) -> Payee:
+    """Let a payee be called this from now on. Nothing once the provider has an account: there they say themselves who
+    they are. Twice is once."""
+    payee = locks.locked_payee(payee_id)
+    if not payee.account:
+        payee.name, payee.email = name[:120], email
+        payee.save(update_fields=["name", "email"])
+    return payee
+
+
 def onboard(*, payee_id: UUID, return_url: str, refresh_url: str = "", now: datetime) -> str:
     """The address at which a payee tells the provider who they are; makes the account first. Outside action.
 
     Each call gives a fresh address that works for a few minutes; the account is made once. Who is done comes back to
-    `return_url`, who comes with an address that is over to `refresh_url`. Raises `ProviderUnavailable`.
+    `return_url`, who comes with an address that is over to `refresh_url`. Raises `ProviderUnavailable`, and when the
+    account was refused `AddressRefused` or `AccountRefused`: then the next call asks afresh.
     """
     operation = _account(payee_id, now)
     if operation is not None:
         operations.run(operation.id, now=now)
     payee = Payee.objects.get(id=payee_id)
     if not payee.account:
-        raise ProviderUnavailable
+        raise _why_not(payee)
     try:
         return gateway.onboarding_page(
             payee.account, return_url=return_url, refresh_url=refresh_url or return_url
@@ -42,6 +56,14 @@ def onboard(*, payee_id: UUID, return_url: str, refresh_url: str = "", now: date
     except words.ProviderTrouble as trouble:
         logger.warning("onboarding.no_page payee=%s error=%s", payee_id, trouble)
         raise ProviderUnavailable from trouble
+
+
+def _why_not(payee: Payee) -> Refusal:
+    """Why a payee has no account after it was asked for."""
+    asked = Operation.objects.filter(kind=Operation.Kind.ACCOUNT, subject=payee.id).order_by("n").last()
+    if asked is None or asked.state != OperationState.FAILED:
+        return ProviderUnavailable()
+    return AddressRefused(email=payee.email) if asked.error == words.NO_ADDRESS else AccountRefused()
 
 
 @transaction.atomic

@@ -221,10 +221,13 @@ def close_dispute(dispute_id: str, *, key: str) -> words.DisputeSeen:
 
 
 def create_account(*, email: str, name: str, tags: dict[str, str], key: str) -> words.AccountSeen:
-    """Make an account that can be paid once its owner has told who they are."""
+    """Make an account that can be paid once its owner has told who they are. Without an address they tell that, too.
+
+    Raises `Refused` with `words.NO_ADDRESS` for an address that is none.
+    """
     asked = {
         "type": "express",
-        "email": email,
+        **({"email": email} if email else {}),  # an empty one is refused
         "business_profile": {"name": name},
         "capabilities": {"transfers": {"requested": True}},
         "metadata": tags,

@@ -223,6 +223,10 @@ class AlreadyMoved(ProviderTrouble):
     """Known: the object is in another state than we thought. Look at it and finish from the truth."""
 
 
+#: The code of a refusal: what was given as an e-mail address is none.
+NO_ADDRESS = "email_invalid"
+
+
 class Refused(ProviderTrouble):
     """Known: the request itself is wrong or stale. Sending it again cannot help."""
 

@@ -20,6 +20,8 @@ _DEBT = Account.OPERATOR_RECEIVABLE
 #: Where what is given back to payers goes (credit and codes by way of what is set aside), and who bears it.
 _TO_PAYERS = (Account.RIDER_REFUND_DUE, Account.CREDIT_SET_ASIDE)
 _BEARERS = (Account.RIDER_DEPOSIT, *_DUE, _DEBT, Account.TAX_PAYABLE, Account.PLATFORM_FEE)
+#: Where pay goes that was not earned after all: back to where it came from.
+_LOWERED_TO = (Account.GUARANTEE, Account.PLATFORM_FEE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +39,24 @@ class Entry:
         """By how much more we owe them: netting moves nothing."""
         return self.minor * _SIGNS[self.kind]
 
+    @property
+    def booking(self) -> bool:
+        """Whether a trip that has run was shared out by it, once. Other things bring a payee money, too, and later."""
+        return self.key.startswith(("earned:", "firm:"))
+
 
 @dataclass(slots=True)
 class Moves:
     """What happened to a payee, added up, in minor units.
 
-    `earned` was booked, of which `given_back` went to payers again and `kept` was kept by us. `charged` they owe us for
-    what went wrong, of which `given_up` was forgiven. `netted` was kept against debts; `sent` was sent, of which
-    `returned` came back.
+    `earned` was booked, of which `given_back` went to payers again, `lowered` was not earned after all and `kept` was kept
+    by us. `charged` they owe us for what went wrong, of which `given_up` was forgiven, or paid back to them. `netted` was
+    kept against debts; `sent` was sent, of which `returned` came back.
     """
 
     earned: int = 0
     given_back: int = 0
+    lowered: int = 0
     kept: int = 0
     charged: int = 0
     given_up: int = 0
@@ -60,8 +68,16 @@ class Moves:
         """Take one line in."""
         setattr(self, entry.kind, getattr(self, entry.kind) + entry.minor)
 
+    @property
+    def pay(self) -> int:
+        """What of it is theirs: what was booked, less what went to payers again and what was not earned after all."""
+        return self.earned - self.given_back - self.lowered
 
-_SIGNS = {"earned": 1, "given_back": -1, "kept": -1, "charged": -1, "given_up": 1, "netted": 0, "sent": -1, "returned": 1}  # fmt: skip
+
+_SIGNS = {
+    "earned": 1, "given_back": -1, "lowered": -1, "kept": -1, "charged": -1, "given_up": 1, "netted": 0, "sent": -1,
+    "returned": 1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +156,8 @@ def extract_of(payee_id: UUID, *, since: datetime, until: datetime, currency: st
 def _kind(row: LedgerTransfer) -> str:
     """What one line of the ledger means to the payee."""
     if row.credit in _DUE:
-        return "earned"
+        # A lost dispute that is won after all: whoever was blamed for it is paid back what was kept for it.
+        return "given_up" if row.debit == Account.LOSS_DISPUTE else "earned"
     if row.credit == _DEBT:
         return {Account.STRIPE_BALANCE: "returned"}.get(
             Account(row.debit), "netted" if row.debit in _DUE else "given_up"
@@ -149,6 +166,8 @@ def _kind(row: LedgerTransfer) -> str:
         return "sent"
     if row.credit in _TO_PAYERS:
         return "given_back"
+    if row.credit in _LOWERED_TO:
+        return "lowered"
     return "charged" if row.debit == _DEBT else "kept"
 
 
@@ -201,19 +220,29 @@ def months_of(payee_id: UUID, zone: str, now: datetime) -> list[date]:
 
 @dataclass(frozen=True, slots=True)
 class GroupMoney:
-    """Where the money of one group of payments went, in minor units: `gross` came in, `refunds` went back, `earned` is
-    for operators, the rest as named; `added` is what we put in besides.
+    """Where the money of one group of payments went, in minor units: `gross` came in, `refunds` went back, `waiting` is
+    in deposits still, `earned` is for operators, the rest as named; `added` is what we put in besides.
 
-    Once it is shared out: gross - refunds + added = earned + partner + tax + fee.
+    Always: gross - refunds + added = earned + partner + tax + fee + waiting. Once it is shared out, nothing waits.
     """
 
     gross: int = 0
     refunds: int = 0
+    waiting: int = 0
     earned: int = 0
     partner: int = 0
     tax: int = 0
     fee: int = 0
     added: int = 0
+
+    def __sub__(self, before: GroupMoney) -> GroupMoney:
+        """What has moved since."""
+        moved = {each.name: getattr(self, each.name) - getattr(before, each.name) for each in fields(self)}
+        return GroupMoney(**moved)
+
+    def __bool__(self) -> bool:
+        """Whether anything moved."""
+        return self != GroupMoney()
 
 
 #: Whose shares are whose; where shares come from.
@@ -234,9 +263,11 @@ def group_money(groups: Iterable[str], *, before: datetime) -> dict[str, GroupMo
     for group, debit, credit, amount in ways:
         found, given_back = sums[group], credit in _TO_PAYERS and debit in _BEARERS
         found["gross"] += amount if credit == Account.RIDER_DEPOSIT else 0
+        found["waiting"] += amount if credit == Account.RIDER_DEPOSIT else 0
+        found["waiting"] -= amount if debit == Account.RIDER_DEPOSIT else 0
         found["refunds"] += amount if given_back else 0
         found["added"] += amount if debit == Account.GUARANTEE else 0
-        lowered = debit in _PARTS["earned"] and credit in (Account.GUARANTEE, Account.PLATFORM_FEE)
+        lowered = debit in _PARTS["earned"] and credit in _LOWERED_TO
         found["added"] -= amount if lowered and credit == Account.GUARANTEE else 0
         found["fee"] += amount if lowered and credit == Account.PLATFORM_FEE else 0
         for name, accounts in _PARTS.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from payments.sandbox.call import Call, fresh_metadata, merged_metadata, new_id, route
@@ -10,6 +11,7 @@ from payments.sandbox.lists import listed
 from payments.sandbox.store import Json
 
 _DUE: Final = ["external_account", "tos_acceptance.date", "tos_acceptance.ip"]
+_ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 
 @route(
@@ -22,6 +24,7 @@ def create(call: Call, params: Json) -> Json:
     """Make an express account. It can be paid once its owner has finished onboarding."""
     if params.get("type", "express") != "express":
         raise not_modelled("type")
+    _check_email(params)
     wanted = [name for name, each in (params.get("capabilities") or {}).items() if each.get("requested")]
     capabilities = dict.fromkeys(wanted, "inactive")
     interval = _schedule(params) or "daily"
@@ -50,6 +53,12 @@ def create(call: Call, params: Json) -> Json:
     call.add(account)
     call.emit("account.updated", account, account=account["id"])
     return account
+
+
+def _check_email(params: Json) -> None:
+    email = params.get("email")
+    if email and not _ADDRESS.fullmatch(email):
+        raise Invalid(f"Invalid email address: {email}", param="email", code="email_invalid")
 
 
 def _schedule(params: Json) -> str | None:
@@ -155,6 +164,7 @@ def find(call: Call, account_id: str, *, param: str = "account") -> Json:
 def update(call: Call, params: Json) -> Json:
     """Change what the platform may change of an express account."""
     account = find(call, call.path["id"])
+    _check_email(params)
     for name in ("business_type", "default_currency", "email"):
         if name in params:
             account[name] = params[name] or None

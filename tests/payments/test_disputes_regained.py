@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from payments import gateway, queries
 from payments.actions import disputes, earnings, payments, sightings
 from payments.models import Account, Checkout, Dispute, LedgerTransfer, Payment, Transfer
+from payments.queries import statements
 from payments.sandbox.core import Sandbox
 from payments.sandbox.errors import ApiError
 from payments.states import DisputeState
@@ -119,6 +121,9 @@ def test_what_they_paid_of_it_already_is_sent_to_them(
         sightings.look("dispute", row.dispute, now=time())
 
     assert accounts(Account.OPERATOR_RECEIVABLE, Account.LOSS_DISPUTE) == [0, 0]
+    told = statements.extract_of(whose.id, since=time() - timedelta(days=1), until=time() + timedelta(days=1))
+    assert (told.sums.pay, told.sums.charged, told.sums.given_up) == (4000, 4200, 4200)
+    assert [each.kind for each in told.entries if each.booking] == ["earned"]
     owed = Transfer.objects.get(payment=None)
     assert (owed.amount, owed.payee, owed.reference) == (usd(4000), whose, f"cleared:{row.dispute}:0")
     assert queries.balance(Account.OPERATOR_PAYABLE) == 4000

@@ -8,7 +8,7 @@ import pytest
 
 from payments import gateway, queries
 from payments.actions import earnings, holding, operations, payees, payments, sightings
-from payments.errors import ProviderUnavailable
+from payments.errors import AccountRefused, AddressRefused, ProviderUnavailable
 from payments.models import Checkout, Operation, Payee, Payment, Transfer
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Fault
@@ -257,6 +257,36 @@ def test_lost_accounts_and_customers_are_found_again(sandbox: Sandbox, ana: User
     to.refresh_from_db()
     assert to.account
     assert Operation.objects.get().generation == 1
+
+
+def test_who_has_no_address_is_opened_without_one(sandbox: Sandbox, time: Time) -> None:
+    to = payees.open(name="Fans", email="", now=time())
+    assert payees.onboard(payee_id=to.id, return_url="http://testserver/", now=time()).startswith("http")
+
+
+def test_an_address_that_is_refused_is_corrected_and_asked_afresh(sandbox: Sandbox, time: Time) -> None:
+    to = payees.open(name="Prairie Coaches", email="otto", now=time())
+    for _twice in range(2):
+        with pytest.raises(AddressRefused, match="refused the e-mail address otto"):
+            payees.onboard(payee_id=to.id, return_url="http://testserver/", now=time())
+    payees.correct(payee_id=to.id, name="Prairie", email="otto@test.example")
+    assert payees.onboard(payee_id=to.id, return_url="http://testserver/", now=time()).startswith("http")
+    told = payees.correct(payee_id=to.id, name="Late", email="late@test.example")
+    assert (told.name, told.email) == ("Prairie", "otto@test.example")  # the provider has it from them
+    states = Operation.objects.order_by("n").values_list("state", "error")
+    assert list(states) == [("failed", "email_invalid")] * 2 + [("done", "")]
+
+
+def test_an_account_that_is_refused_is_no_matter_of_a_minute(
+    sandbox: Sandbox, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = payees.open(name="Prairie Coaches", email="otto@test.example", now=time())
+    body = b'{"error": {"type": "invalid_request_error", "message": "Sign up first."}}'
+    with monkeypatch.context() as patch:
+        patch.setattr(sandbox, "handle", lambda *_call, **_more: (400, {}, body))
+        with pytest.raises(AccountRefused, match="write to us"):
+            payees.onboard(payee_id=to.id, return_url="http://testserver/", now=time())
+    assert payees.onboard(payee_id=to.id, return_url="http://testserver/", now=time()).startswith("http")
 
 
 def test_payouts_to_our_bank_are_booked(sandbox: Sandbox, ana: User, group: str, time: Time) -> None:

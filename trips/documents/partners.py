@@ -18,7 +18,7 @@ def statement_pdf(found: Statement) -> bytes:
         day = date_format(event.day, "j M Y")
         rows.append([day, event.what, seats, exact(event.change), exact(event.balance)])
     rows.append(["", _("Balance after"), "", "", exact(found.extract.closing_balance)])
-    head = (_("Day"), _("What"), _("Seats"), _("Amount"), _("Balance"))
+    head = (_("Day (UTC)"), _("What"), _("Seats"), _("Amount"), _("Balance"))
     return pdf(
         Sheet(
             title=_("Statement"),
@@ -37,7 +37,7 @@ def statement_pdf(found: Statement) -> bytes:
 
 def statement_table(found: Statement) -> list[list[str]]:
     """The statement as rows for a spreadsheet. Amounts are plain numbers."""
-    rows = [[_("day"), _("what"), _("seats"), _("amount"), _("balance")]]
+    rows = [[_("day (UTC)"), _("what"), _("seats"), _("amount"), _("balance")]]
     rows.append(["", _("balance before"), "", "", plain(found.extract.opening_balance)])
     rows += [
         [

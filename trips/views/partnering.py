@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from payments.actions import payees
-from payments.errors import ProviderUnavailable
+from payments.errors import AccountRefused, AddressRefused, ProviderUnavailable
 from rally import clock
 from rally.models import User
 from rally.paper import handed_over, table
@@ -167,5 +167,11 @@ def _to_the_provider(request: HttpRequest, found: Partner) -> HttpResponse:
                 "The payment service does not answer right now. Nothing is lost; please try again in a minute."
             ),
         )
+        return redirect("trips:partner_payouts", slug=found.slug)
+    except AddressRefused as refusal:
+        messages.error(request, refusal.message)
+        return redirect("account_email")
+    except AccountRefused as refusal:
+        messages.error(request, refusal.message)
         return redirect("trips:partner_payouts", slug=found.slug)
     return HttpResponseRedirect(address, status=303)

@@ -121,6 +121,17 @@ def test_an_owner_changes_it_and_the_depot_stays() -> None:
     assert (changed.name, changed.base_name, changed.latitude) == ("New name", "The old brewery", 43.1)
 
 
+def test_what_is_corrected_is_told_to_the_payment_service_until_it_knows() -> None:
+    operator = company()
+    change(operator, owner_of(operator))
+    operator.payee.refresh_from_db()
+    assert (operator.payee.name, operator.payee.email) == ("New name", "new@lakeland.example")
+    Payee.objects.update(account="acct_1")
+    change(operator, owner_of(operator), email="newer@lakeland.example")
+    operator.payee.refresh_from_db()
+    assert operator.payee.email == "new@lakeland.example"
+
+
 def test_an_owner_moves_the_depot() -> None:
     operator = company()
     place("Madison", state="WI", slug="madison-wi", latitude=43.07305, longitude=-89.40123)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -89,7 +89,7 @@ def test_all_that_is_on_record_stands_there(
     assert row.advice == ""
     assert told.keys() <= set(disputes.TEXTS)
     assert (told["customer_name"], told["customer_email_address"]) == (pledge.rider.name, pledge.rider.email)
-    assert told["service_date"] == f"{leaving:%B} {leaving.day}, {leaving.year}"
+    assert told["service_date"] == "December 13, 2026"
     assert "4 seat(s) on a bus from Milwaukee" in told["product_description"]
     assert "Ana Lund, Ben Ito, Cy Roe, Di Fox" in told["product_description"]
     assert f"Driven by {run.operator.name}" in told["product_description"]
@@ -112,6 +112,11 @@ def test_all_that_is_on_record_stands_there(
     assert "all of it until 7 days before departure" in told["cancellation_policy_disclosure"]
     assert "Nothing was given back." in told["refund_refusal_explanation"]
     assert "The customer did not cancel" in told["refund_refusal_explanation"]
+
+
+def test_an_evening_in_wisconsin_is_no_morning_after(run: Run, pledge: Pledge, dispute: Dispute) -> None:
+    Trip.objects.filter(id=run.trip_id).update(departs_at=datetime(2026, 12, 13, 1, 30, tzinfo=UTC))
+    assert assembled(dispute).evidence["service_date"] == "December 12, 2026"
 
 
 def test_the_receiver_does_it_and_twice_is_as_things_stand_then(

@@ -176,6 +176,11 @@ def test_the_way_to_being_paid(crew: Company, run: Run, otto: User, as_: As, now
     begun = owner.get(page).content.decode()
     assert "<strong>Not begun</strong>" in begun
     assert "waits for it" in begun
+    Payee.objects.update(email="nobody")
+    refused = owner.post(reverse("operators:onboard"), follow=True)
+    assert "refused the e-mail address nobody" in refused.content.decode()
+    assert refused.redirect_chain[-1][0] == reverse("operators:company")  # where it is corrected
+    Payee.objects.update(email="office@lakeland.example")
     assert owner.post(reverse("operators:onboard")).status_code == 303
     assert "<strong>More is needed</strong>" in owner.get(page).content.decode()
     assert owner.get(reverse("operators:onboard_again")).status_code == 303

@@ -83,6 +83,13 @@ def test_an_account_is_not_paid_before_its_owner_told_who_they_are(till: Till) -
         send(till, made.id, till.paid().charge, 100, "trip:contract")
 
 
+def test_an_account_needs_no_address_but_takes_none_that_is_wrong(till: Till) -> None:
+    assert gateway.create_account(email="", name="Fans", tags={}, key=till.key()).id
+    with pytest.raises(words.Refused) as wrong:
+        gateway.create_account(email="nobody", name="Prairie", tags={}, key=till.key())
+    assert wrong.value.code == words.NO_ADDRESS
+
+
 def test_without_a_charge_the_balance_must_have_it(clock_moves: Till, operator: str) -> None:
     till = clock_moves
     till.paid()

@@ -198,5 +198,27 @@ def test_only_a_member_opens_an_account(club: Partner, pat: User, max_: User, no
         partners.payee_of(partner_id=club.id, now=now, by=max_)
     first = partners.payee_of(partner_id=club.id, now=now, by=pat)
     assert partners.payee_of(partner_id=club.id, now=now) == first
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_share_before_the_first_member_can_be_paid(club: Partner, pat: User, now: datetime) -> None:
+    club.members.clear()
+    opened = partners.payee_of(partner_id=club.id, now=now)
+    assert opened.email == ""
+    club.members.add(pat)
+    pat.email = "pat"
+    pat.save(update_fields=["email"])
+    browser = signed_in(pat)
+    refused = browser.post(reverse("trips:partner_onboard", args=[club.slug]), follow=True)
+    assert "refused the e-mail address pat" in refused.content.decode()
+    assert refused.redirect_chain[-1][0] == reverse("account_email")  # where it is corrected
+    pat.email = "pat@test.example"
+    pat.save(update_fields=["email"])
+    assert browser.post(reverse("trips:partner_onboard", args=[club.slug])).status_code == 303
+    opened.refresh_from_db()
+    assert (opened.email, bool(opened.account)) == ("pat@test.example", True)
+
+
+def test_nobody_is_told_of_who_has_no_member(now: datetime) -> None:
     assert partners.payee_of(partner_id=partner("lonely").id, now=now).email == ""
     assert earnings.send_due(now=now) == 0
