@@ -288,6 +288,8 @@ def test_asking(odd: dict[str, Any], ana: User, sam: User) -> None:
     assert client.post(address, given).status_code == 302
     row = MoneyRequest.objects.get(what="refund")
     assert (row.subject, row.amount) == (odd["disputed"].id, usd(1250))
+    colleague = signed_in(person("tess", is_staff=True)).post(address, given)
+    assert (colleague.status_code, "you can agree to it" in colleague.content.decode()) == (422, True)
     for wrong, field in (
         ({"about": "nobody"}, "about"),
         ({"amount": "0"}, "amount"),
