@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from payments.models import (
     Dispute,
@@ -29,6 +30,8 @@ from rally.models import StaffAction, StateChange, User
 
 #: How many of a kind a page shows; beyond that it says that there are more.
 SHOWN = 25
+#: Comparisons of each kind that the page lists.
+_COMPARED = 3
 Found = TypeVar("Found")
 
 
@@ -61,13 +64,8 @@ class Today:
     shortfalls: Few[Shortfall]
     ageing: Few[ageing.Waiting]
     held_back: Few[HeldBack]
-    compared: list[Reconciliation]
-
-    @property
-    def differing(self) -> Reconciliation | None:
-        """The newest comparison that ended, if it left something for a person."""
-        ended = next((each for each in self.compared if each.ended_at), None)
-        return ended if ended and (ended.differences or ended.error) else None
+    compared: list[Reconciliation]  #: the newest of both kinds
+    differing: list[Reconciliation]  #: those that left something for a person
 
     @property
     def open(self) -> dict[str, str]:
@@ -85,12 +83,13 @@ class Today:
         }
         counts = {name: few.count for name, few in kinds.items() if few}
         if self.differing:
-            counts["differences"] = str(sum(map(len, self.differing.differences.values())) or 1)
+            counts["differences"] = str(len(set().union(*map(_lines, self.differing))) or 1)
         return counts
 
 
 def today(*, now: datetime) -> Today:
     """What is odd now. A dozen queries, however much there is."""
+    newest = _newest_ended()
     return Today(
         stuck=_few(troubles.stuck_operations().select_related("payment")),
         owed=_few(troubles.still_owed()),
@@ -101,8 +100,54 @@ def today(*, now: datetime) -> Today:
         shortfalls=_cut(shortfalls()),
         ageing=_cut(ageing.all_waiting(now=now)),
         held_back=_cut(hold_backs(now=now)),
-        compared=list(Reconciliation.objects.order_by("-started_at")[:5]),
+        compared=_compared(),
+        differing=_differing(newest.values()),
     )
+
+
+def _compared() -> list[Reconciliation]:
+    """The newest comparisons of both kinds: four light ones an hour must not push the nightly one off the page."""
+    light, full = (
+        Reconciliation.objects.filter(kind=kind).order_by("-started_at")[:_COMPARED]
+        for kind in Reconciliation.Kind
+    )
+    return list(light.union(full).order_by("-started_at"))
+
+
+def _newest_ended() -> dict[str, Reconciliation]:
+    """The newest comparison of each kind that ended, by its kind, the full one first."""
+    ended = Reconciliation.objects.filter(ended_at__isnull=False)
+    return {row.kind: row for row in ended.order_by("kind", "-started_at").distinct("kind")}
+
+
+def _differing(newest: Iterable[Reconciliation]) -> list[Reconciliation]:
+    """Comparisons whose differences are a person's task.
+
+    Of the `newest` full and the newest light one, because each looks at what the other does not. And of light ones that saw
+    orphans: the next light one looks only at what is newer, so theirs stand until a full one has looked at all of it.
+    """
+    found = [row for row in newest if row.differences or row.error]
+    known = set().union(*map(_lines, found))
+    for row in _orphans_seen()[:SHOWN]:
+        if not _lines(row, "orphans") <= known:
+            found.append(row)
+            known |= _lines(row)
+    return found
+
+
+def _orphans_seen() -> QuerySet[Reconciliation]:
+    """Light comparisons that saw orphans, newest first, since a full one looked at all there is."""
+    full = Reconciliation.objects.filter(kind=Reconciliation.Kind.FULL, ended_at__isnull=False, error="")
+    later_full = full.filter(started_at__gte=OuterRef("started_at"))
+    seen = Reconciliation.objects.filter(
+        kind=Reconciliation.Kind.LIGHT, ended_at__isnull=False, differences__has_key="orphans"
+    )
+    return seen.filter(~Exists(later_full)).order_by("-started_at")
+
+
+def _lines(row: Reconciliation, only: str = "") -> set[tuple[str, str]]:
+    """What a comparison left: the name of each check (or of one alone) with each of its lines."""
+    return {(name, line) for name, lines in row.differences.items() if only in ("", name) for line in lines}
 
 
 def open_requests() -> QuerySet[MoneyRequest]:
