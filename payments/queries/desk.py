@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 
 from payments.models import (
     Dispute,
@@ -30,6 +29,9 @@ from rally.models import StaffAction, StateChange, User
 
 #: How many of a kind a page shows; beyond that it says that there are more.
 SHOWN = 25
+#: Staff are told when no full comparison has ended for so long: a day, and the two hours that one may wait for another one
+#: and take (`payments.actions.reconciling`).
+NIGHTLY_LATE = timedelta(hours=26)
 #: Comparisons of each kind that the page lists.
 _COMPARED = 3
 Found = TypeVar("Found")
@@ -66,6 +68,7 @@ class Today:
     held_back: Few[HeldBack]
     compared: list[Reconciliation]  #: the newest of both kinds
     differing: list[Reconciliation]  #: those that left something for a person
+    nightly_late: timedelta | None  #: how long no full comparison has ended, if that is too long
 
     @property
     def open(self) -> dict[str, str]:
@@ -84,12 +87,18 @@ class Today:
         counts = {name: few.count for name, few in kinds.items() if few}
         if self.differing:
             counts["differences"] = str(len(set().union(*map(_lines, self.differing))) or 1)
+        if self.nightly_late is not None:
+            counts["nightly"] = str(self.nightly_late // timedelta(hours=1))
         return counts
 
 
 def today(*, now: datetime) -> Today:
     """What is odd now. A dozen queries, however much there is."""
-    newest = _newest_ended()
+    compared = _compared()
+    full, light = (
+        next((row for row in compared if row.kind == kind and row.ended_at), None)
+        for kind in ("full", "light")
+    )
     return Today(
         stuck=_few(troubles.stuck_operations().select_related("payment")),
         owed=_few(troubles.still_owed()),
@@ -100,33 +109,36 @@ def today(*, now: datetime) -> Today:
         shortfalls=_cut(shortfalls()),
         ageing=_cut(ageing.all_waiting(now=now)),
         held_back=_cut(hold_backs(now=now)),
-        compared=_compared(),
-        differing=_differing(newest.values()),
+        compared=compared,
+        differing=_differing(full, light),
+        nightly_late=_nightly_late(full, now),
     )
 
 
 def _compared() -> list[Reconciliation]:
-    """The newest comparisons of both kinds: four light ones an hour must not push the nightly one off the page."""
-    light, full = (
-        Reconciliation.objects.filter(kind=kind).order_by("-started_at")[:_COMPARED]
-        for kind in Reconciliation.Kind
-    )
-    return list(light.union(full).order_by("-started_at"))
+    """The newest comparisons of both kinds, and the newest that ended: four light ones an hour must not push the nightly one
+    off the page, nor must those that were killed."""
+    of_kind = [
+        Reconciliation.objects.filter(kind=kind).order_by("-started_at") for kind in Reconciliation.Kind
+    ]
+    ended = [rows.filter(ended_at__isnull=False)[:1] for rows in of_kind]
+    first, *others = [*(rows[:_COMPARED] for rows in of_kind), *ended]
+    return list(first.union(*others).order_by("-started_at"))
 
 
-def _newest_ended() -> dict[str, Reconciliation]:
-    """The newest comparison of each kind that ended, by its kind, the full one first."""
-    ended = Reconciliation.objects.filter(ended_at__isnull=False)
-    return {row.kind: row for row in ended.order_by("kind", "-started_at").distinct("kind")}
+def _nightly_late(full: Reconciliation | None, now: datetime) -> timedelta | None:
+    """How long ago the last full comparison ended, or the first one of any kind began; None while that is in time."""
+    since = full.ended_at if full else Reconciliation.objects.aggregate(first=Min("started_at"))["first"]
+    return now - since if since and now - since > NIGHTLY_LATE else None
 
 
-def _differing(newest: Iterable[Reconciliation]) -> list[Reconciliation]:
+def _differing(full: Reconciliation | None, light: Reconciliation | None) -> list[Reconciliation]:
     """Comparisons whose differences are a person's task.
 
-    Of the `newest` full and the newest light one, because each looks at what the other does not. And of light ones that saw
-    orphans: the next light one looks only at what is newer, so theirs stand until a full one has looked at all of it.
+    Of the newest `full` and the newest `light` one that ended, because each looks at what the other does not. And of light
+    ones that saw orphans: the next light one looks only at what is newer, so theirs stand until a full one has looked at all.
     """
-    found = [row for row in newest if row.differences or row.error]
+    found = [row for row in (full, light) if row and (row.differences or row.error)]
     known = set().union(*map(_lines, found))
     for row in _orphans_seen()[:SHOWN]:
         if not _lines(row, "orphans") <= known:

@@ -424,3 +424,20 @@ def test_an_orphan_stands_until_a_full_one_has_looked_at_all(sandbox: Sandbox, t
     assert desk.today(now=time()).open["differences"] == "1"
     ended("full", time)
     assert "differences" not in desk.today(now=time()).open
+
+
+def test_staff_are_told_that_no_nightly_one_has_ended(sandbox: Sandbox, sam: User, time: Time) -> None:
+    ended("light", time)
+    Reconciliation.objects.create(kind="full", started_at=time())  # killed, or at work
+    time.move(hours=26)
+    assert "nightly" not in desk.today(now=time()).open
+    time.move(minutes=1)
+    assert desk.today(now=time()).open["nightly"] == "26"
+    client = signed_in(sam)
+    assert "has ended for 26 hours" in client.get(reverse("desk:money")).content.decode()
+    assert "hours since the last nightly" in client.get(reverse("desk:home")).content.decode()
+    ended("full", time, after=0)
+    ended("light", time, after=26 * 60)
+    assert "nightly" not in desk.today(now=time()).open
+    ended("light", time)
+    assert desk.today(now=time()).open["nightly"] == "26"
