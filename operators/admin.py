@@ -134,7 +134,7 @@ class PaperAdmin(admin.ModelAdmin):
                 why = form.cleaned_data["refused_why"]
                 papers.refuse(paper_id=obj.id, why=why, now=clock.now(), by=User.asking(request))
             else:
-                papers.accept(paper_id=obj.id, by=User.asking(request))
+                papers.accept(paper_id=obj.id, now=clock.now(), by=User.asking(request))
         except Refusal as refusal:
             messages.error(request, refusal.message)
 
@@ -142,7 +142,7 @@ class PaperAdmin(admin.ModelAdmin):
     def accept_again(self, request: HttpRequest, queryset: QuerySet[Paper]) -> None:
         """Take refusals back."""
         for paper in queryset:
-            papers.accept(paper_id=paper.id, by=User.asking(request))
+            papers.accept(paper_id=paper.id, now=clock.now(), by=User.asking(request))
 
 
 @admin.register(Member)

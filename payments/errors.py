@@ -78,6 +78,15 @@ class NobodyToBlame(Refusal):
     )
 
 
+class AskedAlready(Refusal):
+    """Somebody else asked for the same, and it is open: two requests would send it twice."""
+
+    code = "asked_already"
+    text = _(
+        "Somebody else has asked for exactly this already. It waits for a second person: you can agree to it under “By hand”."
+    )
+
+
 class RequestDecided(Refusal):
     """Somebody was quicker."""
 

@@ -109,11 +109,24 @@ def reconcile_light() -> None:
         reconciling.reconcile(full=False, now=clock.now())
 
 
-@shared_task(name="payments.reconcile_full")
-def reconcile_full() -> None:
-    """Compare everything with the provider."""
+_FULL_SECONDS = int(reconciling.FULL_TAKES_AT_MOST.total_seconds())
+
+
+@shared_task(
+    name="payments.reconcile_full",
+    bind=True,
+    # The step that is at work is given up five minutes earlier, so that the rest is done and the comparison ends.
+    soft_time_limit=_FULL_SECONDS - 300,
+    time_limit=_FULL_SECONDS,
+    max_retries=reconciling.ASKS_AGAIN,
+    default_retry_delay=int(reconciling.AGAIN_AFTER.total_seconds()),
+)
+def reconcile_full(self: Any) -> None:
+    """Compare everything with the provider. While another comparison is at work, ask again some minutes later."""
     with gateway.patient():
-        reconciling.reconcile(full=True, now=clock.now())
+        row = reconciling.reconcile(full=True, now=clock.now())
+    if row is None:
+        raise self.retry()
 
 
 @shared_task(name="payments.desk_digest")

@@ -88,3 +88,12 @@ class RuleValues(admin.ModelAdmin):
             rules.change(obj.name, obj.value, now=clock.now(), by=User.asking(request))
         except BadInput as refusal:
             messages.error(request, refusal.message)
+
+    def delete_model(self, request: HttpRequest, obj: RuleValue) -> None:
+        """Through the one door."""
+        rules.reset(obj.name, now=clock.now(), by=User.asking(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[RuleValue]) -> None:
+        """One by one, so that each is written down."""
+        for row in queryset:
+            self.delete_model(request, row)

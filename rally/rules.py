@@ -7,6 +7,9 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
+from rally import audit
 from rally.errors import BadInput
 from rally.models import RuleValue, User
 
@@ -64,7 +67,7 @@ class Rules:
     low_refund_percent: int = 50
     # The least that a card pays where credit and promotions pay the rest (the provider takes nothing below 50 cents)
     least_by_card: int = 100
-    # A bus that went one way only gives back this share of the fare; staff may raise it
+    # A bus that went one way only gives back this share of the fare; staff may raise it, within `by_hand_most`
     one_leg_percent: int = 50
     # A company that gives up a run so late (as late as riders leave free of charge no more) owes this much; 0: nothing
     given_up_late_hours: int = 168
@@ -80,7 +83,7 @@ class Rules:
     # The price that falls: how far it can fall, and the one refund for who paid more than later joiners made it
     ladder_least_percent: int = 60
     fares_close_hours_before: int = 24
-    # The most that two of the staff send out by hand in one go
+    # The most that two of the staff send out by hand in one go, and one alone beyond the usual share for a way not driven
     by_hand_most: int = 100_000
     # Evidence is sent this long before the bank stops taking it
     evidence_hours_before: int = 48
@@ -116,13 +119,38 @@ def forget() -> None:
     _kept = (float("-inf"), DEFAULTS)
 
 
+@transaction.atomic
 def change(name: str, value: Any, *, now: datetime, by: User | None) -> None:
-    """Set one rule to a whole number of zero or more. Raises `BadInput`. Twice the same: the same."""
+    """Set one rule to a whole number of zero or more; by a person it is written down. Raises `BadInput`. Twice the same:
+    the same."""
     if name not in {field.name for field in fields(Rules)}:
         raise BadInput("There is no such rule.", field="name")
     if type(value) is not int or value < 0:
         raise BadInput("A rule is a whole number of zero or more.", field="value")
+    before = _in_force(name)
     RuleValue.objects.update_or_create(
         name=name, defaults={"value": value, "changed_at": now, "changed_by": by}
     )
+    _note("rule.change", name, before=before, value=value, now=now, by=by)
     forget()
+
+
+@transaction.atomic
+def reset(name: str, *, now: datetime, by: User | None) -> None:
+    """Take one rule back to its default; by a person it is written down. Nothing for one that was not changed."""
+    before = _in_force(name)
+    gone, _rows = RuleValue.objects.filter(name=name).delete()
+    if gone:
+        _note("rule.reset", name, before=before, value=getattr(DEFAULTS, name, None), now=now, by=by)
+    forget()
+
+
+def _in_force(name: str) -> Any:
+    """The number of a rule as the table has it now; the row, if there is one, is held until this is over."""
+    row = RuleValue.objects.select_for_update().filter(name=name).first()
+    return row.value if row else getattr(DEFAULTS, name, None)
+
+
+def _note(what: str, name: str, *, before: Any, value: Any, now: datetime, by: User | None) -> None:
+    if by is not None and value != before:
+        audit.note(by=by, what=what, subject=f"rule:{name}", now=now, before=before, value=value)

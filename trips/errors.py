@@ -141,6 +141,16 @@ class NotChangeable(Refusal):
     text = _("That is not possible any more: %(why)s.")
 
 
+class TooMuchAlone(Refusal):
+    """One of the staff would give the riders of a trip more than one person may."""
+
+    code = "too_much_alone"
+    text = _(
+        "One person gives the riders of a trip at most %(most)s beyond the usual share. Give a smaller share, or the usual "
+        "one, and ask for the rest for each rider at the money desk, where a second person agrees."
+    )
+
+
 class AmountChanged(Refusal):
     """What comes back is less than the rider was shown."""
 

@@ -18,7 +18,7 @@ from operators.models import Member, Operator
 from operators.queries.places import time_zone_at, town
 from operators.states import OPERATOR, OperatorState, Role
 from payments.actions import payees
-from rally import journal
+from rally import audit, journal
 from rally.errors import BadInput
 from rally.geo import Point
 from rally.models import User
@@ -149,6 +149,8 @@ def _move(operator_id: Any, to: OperatorState, *, why: str, now: datetime, by: U
     if operator.state != to:
         reason = one_line(why, most=200, what="why")
         journal.move(operator, OPERATOR, to, now=now, by=by, why=reason)
+        verb = "operator.suspend" if to == OperatorState.SUSPENDED else "operator.activate"
+        audit.note(by=by, what=verb, subject=f"operator:{operator.id}", now=now, why=reason)
     return operator
 
 

@@ -17,7 +17,7 @@ from operators.locks import locked_trip_and_run
 from operators.models import Run
 from operators.queries.agreements import cost_of_giving_up
 from operators.states import RUN, Leg, RunState
-from rally import journal
+from rally import audit, journal
 from rally.models import StateChange, User
 from rally.money import Money
 from trips.actions import failures, trips
@@ -71,6 +71,8 @@ def give_up(*, run_id: Any, why: str, now: datetime, by: User) -> Run:
         )
 
     notices.driver_relieved(run, run.person, now)
+    if by.is_staff:
+        audit.note(by=by, what="run.give_up", subject=f"run:{run.id}", now=now, why=reason)
     return run
 
 
@@ -83,7 +85,8 @@ def leg_failed(
 
     Answers what goes back to the riders in all. Owners, dispatchers and staff may say so; only staff may set another
     share than the usual one. The same way twice lowers the pay once; a higher share gives riders the difference. Raises
-    `NotAllowed`, `RunNotChangeable` for a run that never left, `BadInput` for a way or share that is none.
+    `NotAllowed`, `RunNotChangeable` for a run that never left, `BadInput` for a way or share that is none, `TooMuchAlone`
+    for more than one person gives beyond the usual share.
     """
     trip, run = locked_trip_and_run(run_id)
     _check(by, run)
@@ -92,7 +95,8 @@ def leg_failed(
 
     if run.state not in _DRIVEN or run.started_at is None:
         raise RunNotChangeable(why=_("this bus never left"))
-    back = failures.refund_leg(trip_id=trip.id, leg=leg, percent=percent, now=now, by=None)
+    staff = by if by.is_staff else None  # the office tells us of it, and the rules give the money back
+    back = failures.refund_leg(trip_id=trip.id, leg=leg, percent=percent, now=now, by=staff)
     word = f"not driven: {Leg(leg).value}"
     known = StateChange.objects.filter(noun=RUN.noun, subject=run.id, why__startswith=word).exists()
     if not known:
@@ -102,6 +106,18 @@ def leg_failed(
         pay.lower(trip=trip, run=run, was_percent=before, leg=leg, now=now)
     reason = one_line(why, most=120, what="why", least=0)
     note(run, why=f"{word}; {back} back to riders{'; ' if reason else ''}{reason}", now=now, by=by)
+    if staff is not None:
+        audit.note(
+            by=staff,
+            what="run.leg_failed",
+            subject=f"run:{run.id}",
+            now=now,
+            why=reason,
+            leg=leg,
+            percent=percent,
+            back=back.minor,
+            currency=back.currency,
+        )
     return back
 
 

@@ -13,6 +13,7 @@ from operators.actions.companies import one_line
 from operators.models import Member, Operator, Paper, Vehicle
 from operators.queries.companies import WARN_DAYS, papers_running_out, today_at
 from operators.states import PaperKind
+from rally import audit
 from rally.errors import BadInput
 from rally.models import User
 
@@ -80,17 +81,21 @@ def refuse(*, paper_id: Any, why: str, now: datetime, by: User) -> Paper:
     paper.save(update_fields=["refused", "refused_why"])
 
     notices.paper_refused(paper, now)
+    audit.note(by=by, what="paper.refuse", subject=f"paper:{paper.id}", now=now, why=paper.refused_why)
     return paper
 
 
 @transaction.atomic
-def accept(*, paper_id: Any, by: User) -> Paper:
+def accept(*, paper_id: Any, now: datetime, by: User) -> Paper:
     """Take a refusal back. Staff only. Twice is once. Raises `NotAllowed`."""
     paper = Paper.objects.select_for_update().get(id=paper_id)
     permissions.check_is_staff(by)
 
+    if not paper.refused:
+        return paper
     paper.refused, paper.refused_why = False, ""
     paper.save(update_fields=["refused", "refused_why"])
+    audit.note(by=by, what="paper.accept", subject=f"paper:{paper.id}", now=now)
     return paper
 
 

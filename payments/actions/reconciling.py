@@ -39,8 +39,15 @@ from rally.models import User
 
 logger = logging.getLogger(__name__)
 
-#: Whoever began longer ago than this has died: the next one may begin.
-DEAD_AFTER = timedelta(hours=2)
+#: A full one is ended by the worker after this long. At ten calls a second that is 30,000 calls, many times what its limits
+#: need; and it is less than the hour after which the broker hands a task that nobody has finished to a second worker.
+FULL_TAKES_AT_MOST = timedelta(minutes=50)
+#: Whoever began longer ago than this has died: the next one may begin. Longer than any comparison may take.
+DEAD_AFTER = timedelta(hours=1)
+#: A full one that finds another one at work asks again after so long …
+AGAIN_AFTER = timedelta(minutes=5)
+#: … so often: until a dead one blocks no more.
+ASKS_AGAIN = DEAD_AFTER // AGAIN_AFTER + 1
 #: An operation that waits longer than this is worth a line, and so is an attempt that nobody asks for.
 LATE = timedelta(hours=1)
 #: Younger ones are being worked on.

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from payments import gateway, locks
 from payments.actions import bearers, by_hand, payments
 from payments.actions import credits as wallets
-from payments.errors import RequestDecided, SecondPersonNeeded, TooMuchByHand
+from payments.errors import AskedAlready, RequestDecided, SecondPersonNeeded, TooMuchByHand
 from payments.models import Account, MoneyRequest, Payee, Payment, Transfer
 from payments.states import REQUEST, RequestState
 from rally import audit, rules
@@ -32,8 +32,9 @@ What = MoneyRequest.What
 def ask(*, what: str, subject: UUID, amount: Money, why: str, now: datetime, by: User) -> MoneyRequest:
     """Ask for money to go out. `subject`: the payment (refund), the user (credit), the payee (pay, write off).
 
-    The same asked for twice while it is open is one request. Raises `NotAllowed` for people who are not staff,
-    `BadInput` without a reason or for what is not there, `TooMuchByHand` above `rules.by_hand_most` or what there is.
+    The same asked for twice while it is open is one request; somebody else who asks for it is told so (`AskedAlready`).
+    Raises `NotAllowed` for people who are not staff, `BadInput` without a reason or for what is not there,
+    `TooMuchByHand` above `rules.by_hand_most` or what there is.
     """
     _check_staff(by)
     if what not in What.values:
@@ -53,9 +54,10 @@ def ask(*, what: str, subject: UUID, amount: Money, why: str, now: datetime, by:
         amount_minor=amount.minor,
         currency=amount.currency,
         state=RequestState.ASKED,
-        asked_by=by,
-        defaults={"why": why.strip()[:200], "asked_at": now},
+        defaults={"asked_by": by, "why": why.strip()[:200], "asked_at": now},
     )
+    if row.asked_by_id != by.id:
+        raise AskedAlready
     if fresh:
         changes.begin(row, REQUEST, now=now, by=by, why=row.why)
         audit.note(

@@ -1427,6 +1427,11 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(("amount_minor__gt", 0)), name="moneyrequest_positive"
                     ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "asked")),
+                        fields=("what", "subject", "amount_minor", "currency"),
+                        name="moneyrequest_open_once",
+                    ),
                     models.CheckConstraint(
                         condition=models.Q(
                             ("decided_by", None),

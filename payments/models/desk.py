@@ -66,6 +66,12 @@ class MoneyRequest(Row):
         constraints = [
             codes_constraint(REQUEST, "moneyrequest"),
             models.CheckConstraint(name="moneyrequest_positive", condition=Q(amount_minor__gt=0)),
+            # Two open ones of the same would each find their second person, and it would go out twice.
+            models.UniqueConstraint(
+                name="moneyrequest_open_once",
+                fields=["what", "subject", "amount_minor", "currency"],
+                condition=Q(state="asked"),
+            ),
             models.CheckConstraint(
                 name="moneyrequest_two_persons",
                 condition=Q(decided_by=None) | ~Q(decided_by=F("asked_by")) | Q(state="refused"),

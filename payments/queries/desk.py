@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 
 from payments.models import (
     Dispute,
@@ -29,6 +29,11 @@ from rally.models import StaffAction, StateChange, User
 
 #: How many of a kind a page shows; beyond that it says that there are more.
 SHOWN = 25
+#: Staff are told when no full comparison has ended for so long: a day, and the two hours that one may wait for another one
+#: and take (`payments.actions.reconciling`).
+NIGHTLY_LATE = timedelta(hours=26)
+#: Comparisons of each kind that the page lists.
+_COMPARED = 3
 Found = TypeVar("Found")
 
 
@@ -62,13 +67,9 @@ class Today:
     shortfalls: Few[Shortfall]
     ageing: Few[ageing.Waiting]
     held_back: Few[HeldBack]
-    compared: list[Reconciliation]
-
-    @property
-    def differing(self) -> Reconciliation | None:
-        """The newest comparison that ended, if it left something for a person."""
-        ended = next((each for each in self.compared if each.ended_at), None)
-        return ended if ended and (ended.differences or ended.error) else None
+    compared: list[Reconciliation]  #: the newest of both kinds
+    differing: list[Reconciliation]  #: those that left something for a person
+    nightly_late: timedelta | None  #: how long no full comparison has ended, if that is too long
 
     @property
     def open(self) -> dict[str, str]:
@@ -87,12 +88,19 @@ class Today:
         }
         counts = {name: few.count for name, few in kinds.items() if few}
         if self.differing:
-            counts["differences"] = str(sum(map(len, self.differing.differences.values())) or 1)
+            counts["differences"] = str(len(set().union(*map(_lines, self.differing))) or 1)
+        if self.nightly_late is not None:
+            counts["nightly"] = str(self.nightly_late // timedelta(hours=1))
         return counts
 
 
 def today(*, now: datetime) -> Today:
     """What is odd now. A dozen queries, however much there is."""
+    compared = _compared()
+    full, light = (
+        next((row for row in compared if row.kind == kind and row.ended_at), None)
+        for kind in ("full", "light")
+    )
     return Today(
         stuck=_few(troubles.stuck_operations().select_related("payment")),
         owed=_few(troubles.still_owed()),
@@ -104,8 +112,57 @@ def today(*, now: datetime) -> Today:
         shortfalls=_cut(shortfalls()),
         ageing=_cut(ageing.all_waiting(now=now)),
         held_back=_cut(hold_backs(now=now)),
-        compared=list(Reconciliation.objects.order_by("-started_at")[:5]),
+        compared=compared,
+        differing=_differing(full, light),
+        nightly_late=_nightly_late(full, now),
     )
+
+
+def _compared() -> list[Reconciliation]:
+    """The newest comparisons of both kinds, and the newest that ended: four light ones an hour must not push the nightly one
+    off the page, nor must those that were killed."""
+    of_kind = [
+        Reconciliation.objects.filter(kind=kind).order_by("-started_at") for kind in Reconciliation.Kind
+    ]
+    ended = [rows.filter(ended_at__isnull=False)[:1] for rows in of_kind]
+    first, *others = [*(rows[:_COMPARED] for rows in of_kind), *ended]
+    return list(first.union(*others).order_by("-started_at"))
+
+
+def _nightly_late(full: Reconciliation | None, now: datetime) -> timedelta | None:
+    """How long ago the last full comparison ended, or the first one of any kind began; None while that is in time."""
+    since = full.ended_at if full else Reconciliation.objects.aggregate(first=Min("started_at"))["first"]
+    return now - since if since and now - since > NIGHTLY_LATE else None
+
+
+def _differing(full: Reconciliation | None, light: Reconciliation | None) -> list[Reconciliation]:
+    """Comparisons whose differences are a person's task.
+
+    Of the newest `full` and the newest `light` one that ended, because each looks at what the other does not. And of light
+    ones that saw orphans: the next light one looks only at what is newer, so theirs stand until a full one has looked at all.
+    """
+    found = [row for row in (full, light) if row and (row.differences or row.error)]
+    known = set().union(*map(_lines, found))
+    for row in _orphans_seen()[:SHOWN]:
+        if not _lines(row, "orphans") <= known:
+            found.append(row)
+            known |= _lines(row)
+    return found
+
+
+def _orphans_seen() -> QuerySet[Reconciliation]:
+    """Light comparisons that saw orphans, newest first, since a full one looked at all there is."""
+    full = Reconciliation.objects.filter(kind=Reconciliation.Kind.FULL, ended_at__isnull=False, error="")
+    later_full = full.filter(started_at__gte=OuterRef("started_at"))
+    seen = Reconciliation.objects.filter(
+        kind=Reconciliation.Kind.LIGHT, ended_at__isnull=False, differences__has_key="orphans"
+    )
+    return seen.filter(~Exists(later_full)).order_by("-started_at")
+
+
+def _lines(row: Reconciliation, only: str = "") -> set[tuple[str, str]]:
+    """What a comparison left: the name of each check (or of one alone) with each of its lines."""
+    return {(name, line) for name, lines in row.differences.items() if only in ("", name) for line in lines}
 
 
 def open_requests() -> QuerySet[MoneyRequest]:

@@ -288,6 +288,8 @@ def test_asking(odd: dict[str, Any], ana: User, sam: User) -> None:
     assert client.post(address, given).status_code == 302
     row = MoneyRequest.objects.get(what="refund")
     assert (row.subject, row.amount) == (odd["disputed"].id, usd(1250))
+    colleague = signed_in(person("tess", is_staff=True)).post(address, given)
+    assert (colleague.status_code, "you can agree to it" in colleague.content.decode()) == (422, True)
     for wrong, field in (
         ({"about": "nobody"}, "about"),
         ({"amount": "0"}, "amount"),
@@ -384,3 +386,58 @@ def test_a_comparison_at_work(sandbox: Sandbox, sam: User, time: Time) -> None:
         "No differences" in signed_in(sam).get(reverse("desk:reconciliation", args=[row.id])).content.decode()
     )
     assert reconciling.reconcile(full=False, now=time()) is not None
+
+
+# ---- what comparisons left
+
+
+def ended(kind: str, time: Time, *, after: int = 15, error: str = "", **differences: list[str]) -> None:
+    """A comparison, so many minutes after the last one."""
+    time.move(minutes=after)
+    Reconciliation.objects.create(
+        kind=kind, started_at=time(), ended_at=time(), differences=differences, error=error
+    )
+
+
+def test_a_clean_light_one_hides_no_nightly_differences(sandbox: Sandbox, sam: User, time: Time) -> None:
+    ended("full", time, L2=["off by one"], L7=["x"])
+    for _ in range(6):
+        ended("light", time)
+    assert desk.today(now=time()).open["differences"] == "2"
+    page = signed_in(sam).get(reverse("desk:money")).content.decode()
+    assert ("off by one" in page, "</a> Full: differences are left" in page) == (True, True)
+    ended("light", time, ageing=["a debt"], L2=["off by one"])
+    assert desk.today(now=time()).open["differences"] == "3"
+    ended("light", time)
+    ended("full", time)
+    assert "differences" not in desk.today(now=time()).open
+
+
+def test_an_orphan_stands_until_a_full_one_has_looked_at_all(sandbox: Sandbox, time: Time) -> None:
+    ended("full", time)
+    ended("light", time, orphans=["pi_1 taken"], operations_late=["over by now"])
+    ended("light", time, orphans=["pi_1 taken"])
+    ended("light", time)
+    [row] = desk.today(now=time()).differing
+    assert row.differences == {"orphans": ["pi_1 taken"]}
+    ended("full", time, error="orphans: away")
+    assert desk.today(now=time()).open["differences"] == "1"
+    ended("full", time)
+    assert "differences" not in desk.today(now=time()).open
+
+
+def test_staff_are_told_that_no_nightly_one_has_ended(sandbox: Sandbox, sam: User, time: Time) -> None:
+    ended("light", time)
+    Reconciliation.objects.create(kind="full", started_at=time())  # killed, or at work
+    time.move(hours=26)
+    assert "nightly" not in desk.today(now=time()).open
+    time.move(minutes=1)
+    assert desk.today(now=time()).open["nightly"] == "26"
+    client = signed_in(sam)
+    assert "has ended for 26 hours" in client.get(reverse("desk:money")).content.decode()
+    assert "hours since the last nightly" in client.get(reverse("desk:home")).content.decode()
+    ended("full", time, after=0)
+    ended("light", time, after=26 * 60)
+    assert "nightly" not in desk.today(now=time()).open
+    ended("light", time)
+    assert desk.today(now=time()).open["nightly"] == "26"

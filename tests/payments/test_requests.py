@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from payments import queries, tasks
 from payments.actions import by_hand, requests
-from payments.errors import DisputeOpen, RequestDecided, SecondPersonNeeded, TooMuchByHand
+from payments.errors import AskedAlready, DisputeOpen, RequestDecided, SecondPersonNeeded, TooMuchByHand
 from payments.models import Account, LedgerTransfer, MoneyRequest, Payee, Refund, Transfer
 from payments.sandbox.core import Sandbox
 from payments.states import RequestState, TransferState
@@ -21,7 +21,7 @@ from rally.money import Money
 from tests.factories.payments import payee, usd
 from tests.factories.people import person
 from tests.payments.conftest import Time, taken, work
-from tests.racing import at_once
+from tests.racing import at_once, together
 
 
 @pytest.fixture
@@ -104,6 +104,33 @@ def test_only_staff_ask_agree_and_refuse(
             requests.agree(request_id=row.id, now=time(), by=nobody)
         with pytest.raises(NotAllowed):
             requests.refuse(request_id=row.id, why="", now=time(), by=nobody)
+
+
+def test_a_double_click_is_one_request(sandbox: Sandbox, ana: User, sam: User, time: Time) -> None:
+    rows = together(*[lambda: asked("credit", ana.id, time, sam)] * 4)
+    assert len({row.id for row in rows}) == 1
+    assert StaffAction.objects.filter(what="request.ask").count() == 1
+    assert StateChange.objects.filter(noun="moneyrequest").count() == 1
+
+
+def test_two_who_ask_for_the_same_at_once_are_one_request(
+    sandbox: Sandbox, ana: User, sam: User, tess: User, time: Time
+) -> None:
+    answers = at_once(*[lambda by=each: asked("credit", ana.id, time, by) for each in (sam, tess)])
+    assert sorted(type(answer).__name__ for answer in answers) == ["AskedAlready", "MoneyRequest"]
+    row = MoneyRequest.objects.get()
+    requests.agree(request_id=row.id, now=time(), by=tess if row.asked_by == sam else sam)
+    assert queries.credit_of(ana) == usd(1000)
+
+
+def test_the_same_may_be_asked_for_again_once_it_is_decided(
+    sandbox: Sandbox, ana: User, sam: User, tess: User, time: Time
+) -> None:
+    row = asked("credit", ana.id, time, sam)
+    with pytest.raises(AskedAlready):
+        asked("credit", ana.id, time, tess)
+    requests.refuse(request_id=row.id, why="", now=time(), by=tess)
+    assert asked("credit", ana.id, time, tess).id != row.id
 
 
 # ---- two persons

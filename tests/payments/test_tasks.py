@@ -7,12 +7,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from celery.exceptions import MaxRetriesExceededError, Retry
+from celery.signals import task_retry
 from django.conf import settings
 from django.test import Client
 
 from payments import gateway, tasks
-from payments.actions import operations, payments
-from payments.models import Checkout, InboxEvent, Operation, Payment
+from payments.actions import operations, payments, reconciling
+from payments.models import Checkout, InboxEvent, Operation, Payment, Reconciliation
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Fault
 from payments.states import PaymentState
@@ -30,6 +32,34 @@ def test_the_timetable_names_tasks_that_exist() -> None:
     ours = {name for name in settings.CELERY_BEAT_SCHEDULE if name.startswith("payments.")}
     assert ours <= set(app.tasks)
     assert "payments.pump_sandbox" in app.tasks
+
+
+def test_the_nightly_comparison_asks_again_until_a_dead_one_blocks_no_more(
+    sandbox: Sandbox, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(app.conf, "task_eager_propagates", False)  # else nothing is tried again in place
+    Reconciliation.objects.create(kind="light", started_at=time())  # the worker was killed
+    given_up = tasks.reconcile_full.apply().result  # where no time passes it does not ask for ever
+    assert isinstance(given_up, MaxRetriesExceededError)
+    pauses: list[float] = []
+
+    def wait(reason: Retry, **_more: Any) -> None:
+        pauses.append(reason.when)
+        time.move(seconds=reason.when)
+
+    task_retry.connect(wait, sender=tasks.reconcile_full)
+    try:
+        tasks.reconcile_full.apply()
+    finally:
+        task_retry.disconnect(wait, sender=tasks.reconcile_full)
+    assert Reconciliation.objects.get(kind="full").ended_at is not None
+    assert pauses == [300] * 12
+
+
+def test_a_nightly_comparison_has_time_and_is_over_before_it_counts_as_dead() -> None:
+    task = tasks.reconcile_full
+    dead_after = reconciling.DEAD_AFTER.total_seconds()
+    assert settings.CELERY_TASK_TIME_LIMIT < task.soft_time_limit < task.time_limit < dead_after
 
 
 def test_what_nobody_was_told_of_is_done_by_the_sweeps(sandbox: Sandbox, ana: User, time: Time) -> None:

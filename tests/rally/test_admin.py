@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from rally import outbox, rules
-from rally.models import Notice, User
+from rally.models import Notice, StaffAction, User
 from rally.models.notices import NoticeState
 
 
@@ -48,3 +48,16 @@ def test_a_rule_is_changed(desk: Client, sam: User) -> None:
         "whole number"
         in desk.post("/admin/rally/rulevalue/add/", {"name": "max_stops", "value": "x"}).content.decode()
     )
+
+
+def test_a_rule_that_is_deleted_is_written_down(desk: Client, sam: User, now: datetime) -> None:
+    for name in ("by_hand_most", "goodwill", "max_stops"):
+        rules.change(name, 1, now=now, by=None)
+    desk.post("/admin/rally/rulevalue/by_hand_most/delete/", {"post": "yes"})
+    desk.post(
+        "/admin/rally/rulevalue/",
+        {"action": "delete_selected", "_selected_action": ["goodwill", "max_stops"], "post": "yes"},
+    )
+    assert rules.current() == rules.DEFAULTS
+    told = StaffAction.objects.filter(by=sam, what="rule.reset").values_list("subject", flat=True)
+    assert set(told) == {"rule:by_hand_most", "rule:goodwill", "rule:max_stops"}

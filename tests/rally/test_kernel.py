@@ -15,7 +15,7 @@ from rally import clock, codes, journal, rules
 from rally.errors import BadInput, Refusal
 from rally.geo import Point, distance_km
 from rally.ids import uuid7
-from rally.models import RuleValue, StateChange, User
+from rally.models import RuleValue, StaffAction, StateChange, User
 from rally.states import IllegalMove, table
 from tests.factories.people import person
 from tests.racing import at_once
@@ -86,6 +86,14 @@ def test_a_rule_can_be_changed_and_is_checked(sam: User, now: datetime) -> None:
     assert rules.current().decide_days_before == 5
     assert rules.current().max_stops == rules.DEFAULTS.max_stops
     assert RuleValue.objects.get().changed_by == sam
+    rules.reset("decide_days_before", now=now, by=sam)
+    rules.reset("decide_days_before", now=now, by=sam)
+    assert rules.current().decide_days_before == rules.DEFAULTS.decide_days_before == 7
+    notes = StaffAction.objects.filter(by=sam, subject="rule:decide_days_before")
+    assert sorted((note.what, note.facts["before"], note.facts["value"]) for note in notes) == [
+        ("rule.change", 7, 5),
+        ("rule.reset", 5, 7),
+    ]
     for name, value in (("no_such_rule", 1), ("max_stops", -1), ("max_stops", "8"), ("max_stops", True)):
         with pytest.raises(BadInput):
             rules.change(name, value, now=now, by=sam)

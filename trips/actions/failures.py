@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ from rally.models import User
 from rally.money import Money
 from trips import notices
 from trips.actions.backing import payment_id_of
-from trips.errors import NotChangeable
+from trips.errors import NotChangeable, TooMuchAlone
 from trips.locks import locked_pledges, locked_trip
 from trips.models import Pledge, Trip
 from trips.permissions import check_is_staff
@@ -41,12 +42,14 @@ def refund_leg(
     them. Answers what goes back in all.
 
     Once per rider and way; a higher percentage later gives the difference. Staff and the system. Raises `BadInput` for a
-    way or share that is none, `NotTheStaff`, and `NotChangeable` for a trip that was never certain.
+    way or share that is none, `NotTheStaff`, `NotChangeable` for a trip that was never certain, and `TooMuchAlone` when
+    one person would give a trip more than `by_hand_most` beyond the usual share.
     """
     trip = locked_trip(trip_id)
 
     check_is_staff(by)
-    share = rules.current().one_leg_percent if percent is None else percent
+    usual = rules.current().one_leg_percent
+    share = usual if percent is None else percent
     if leg not in LEGS:
         raise BadInput(_("A trip has two ways: outbound and return."), field="leg")
     if not 0 < share <= 100:
@@ -54,27 +57,62 @@ def refund_leg(
     if trip.state not in _DRIVEN:
         raise NotChangeable(why=_("nobody has paid for this trip"))
 
-    back = Money.zero(trip.currency)
-    for pledge in sorted(locked_pledges(trip, [PledgeState.PAID]), key=payment_id_of):
-        back += _refund_part(pledge, leg, share, now=now, by=by)
-    return back
+    paid = sorted(locked_pledges(trip, [PledgeState.PAID]), key=payment_id_of)
+    parts = [_part_of(pledge, leg, share) for pledge in paid]
+    if by is not None and share > usual:
+        _check_not_alone(parts, usual, trip.currency)
+
+    return Money.total([_give(part, share, now=now, by=by) for part in parts], trip.currency)
 
 
-def _refund_part(pledge: Pledge, leg: str, share: int, *, now: datetime, by: User | None) -> Money:
+@dataclass(frozen=True)
+class _Part:
+    """What one rider is given back for a way now."""
+
+    pledge: Pledge
+    payment: Payment
+    leg: str
+    paid: Money  #: what they paid for both ways
+    known: Money  #: what they were given for this way before
+    amount: Money
+
+
+def _part_of(pledge: Pledge, leg: str, share: int) -> _Part:
+    """The part of one rider, whose payment is locked from now on."""
     payment = locked_payment(payment_id_of(pledge))
-    nothing = Money.zero(payment.currency)
     known = _given_for(payment, f"leg:{leg}")
     whole = paid_by_payer(payment) + _given_for(payment, "leg:")
     amount = terms.refund_of(whole, share) - known
-    amount = max(nothing, min(amount, payments.left_to_refund(payment)))
-    if not amount:
+    amount = max(Money.zero(payment.currency), min(amount, payments.left_to_refund(payment)))
+    return _Part(pledge, payment, leg, whole, known, amount)
+
+
+def _check_not_alone(parts: list[_Part], usual: int, currency: str) -> None:
+    """Money by hand takes two persons: what one gives beyond the usual share has a limit, in steps and both ways together."""
+    most = Money(rules.current().by_hand_most, currency)
+    if Money.total([_beyond(part, usual) for part in parts], currency) > most:
+        raise TooMuchAlone(field="percent", most=most)
+
+
+def _beyond(part: _Part, usual: int) -> Money:
+    """What the rider has beyond the usual share of each way, once this part is given."""
+    due = terms.refund_of(part.paid, usual)
+    nothing = Money.zero(due.currency)
+    given = {leg: _given_for(part.payment, f"leg:{leg}") for leg in LEGS}
+    given[part.leg] += part.amount
+    return Money.total([max(nothing, each - due) for each in given.values()], due.currency)
+
+
+def _give(part: _Part, share: int, *, now: datetime, by: User | None) -> Money:
+    nothing = Money.zero(part.payment.currency)
+    if not part.amount:
         return nothing
-    reason = f"leg:{leg}:{share}" if known else f"leg:{leg}"
+    reason = f"leg:{part.leg}:{share}" if part.known else f"leg:{part.leg}"
     # One rider's dispute must not keep the others waiting: what it holds is with the bank.
     with suppress(DisputeOpen):
-        payments.refund(payment_id=payment.id, amount=amount, reason=reason, now=now, by=by)
-        notices.leg_failed(pledge, leg, amount, now)
-        return amount
+        payments.refund(payment_id=part.payment.id, amount=part.amount, reason=reason, now=now, by=by)
+        notices.leg_failed(part.pledge, part.leg, part.amount, now)
+        return part.amount
     return nothing
 
 

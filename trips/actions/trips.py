@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from rally import journal
+from rally import audit, journal
 from rally.later import later
 from rally.models import User
 from rally.money import Money
@@ -150,6 +150,16 @@ def cancel(
     resale.keep_nothing(trip_id=trip.id, now=now)
     if sorry:
         failures.say_sorry(trip=trip, pledges=had_paid, now=now, by=by)
+    if by is not None and by.is_staff:
+        audit.note(
+            by=by,
+            what="trip.call_off",
+            subject=f"trip:{trip.id}",
+            now=now,
+            why=why,
+            sorry=sorry,
+            had_paid=len(had_paid),
+        )
     later("trips.offer_seats", trip_id=trip.id)  # the waiting list ends
     announce(trip_lapsed, trip)
     return trip

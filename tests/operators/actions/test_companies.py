@@ -11,7 +11,7 @@ from operators.models import Operator
 from operators.states import OperatorState, Role
 from payments.models import Payee
 from rally.errors import BadInput, NotAllowed
-from rally.models import StateChange, User
+from rally.models import StaffAction, StateChange, User
 from tests.factories.events import place
 from tests.factories.operators import company, member, owner_of
 
@@ -159,6 +159,11 @@ def test_staff_suspend_and_activate(sam: User, now: datetime) -> None:
         ("", "active", "registered"),
         ("active", "suspended", "no insurance"),
         ("suspended", "active", "insured again"),
+    ]
+    notes = StaffAction.objects.filter(by=sam, subject=f"operator:{operator.id}").values_list("what", "why")
+    assert sorted(notes) == [
+        ("operator.activate", "insured again"),
+        ("operator.suspend", "no insurance"),
     ]
 
 

@@ -19,7 +19,7 @@ from payments.queries.shortfalls import stranded
 from payments.sandbox import runtime
 from rally import rules
 from rally.errors import BadInput, NotAllowed
-from rally.models import Notice, User
+from rally.models import Notice, StaffAction, StateChange, User
 from rally.money import Money
 from rally.outbox import message
 from tests.factories import pledges as make
@@ -29,7 +29,7 @@ from tests.racing import at_once
 from tests.seeing import fresh, given_back, signed_in
 from trips import tasks
 from trips.actions import failures, pledges, trips
-from trips.errors import NotChangeable, PledgesClosed
+from trips.errors import NotChangeable, PledgesClosed, TooMuchAlone
 from trips.models import Pledge, Trip
 from trips.permissions import NotTheStaff
 from trips.states import VehicleClass
@@ -97,6 +97,10 @@ def test_given_up_and_called_off_with_a_word_of_regret(
 
     assert [given_back(each) for each in riders] == [each.charge.minor for each in riders]
     assert [credit_of(each.rider) for each in riders] == [Money(5000, "USD"), Money(4000, "USD")]
+    assert StaffAction.objects.get(by=sam, what="run.give_up").why == "No driver."
+    called_off = StaffAction.objects.get(by=sam, what="trip.call_off")
+    assert (called_off.subject, called_off.why) == (f"trip:{run.trip_id}", "bus_failed")
+    assert called_off.facts == {"sorry": True, "had_paid": 2}
 
 
 def test_given_up_and_taken_over_by_nobody(
@@ -224,12 +228,46 @@ def test_a_way_that_was_not_driven(
     assert fresh(run).legs_percent == 50
     assert Notice.objects.filter(kind="trips.leg_failed").count() == 2
     assert {each.reason for each in Refund.objects.all()} == {"leg:return"}
+    assert not StaffAction.objects.exists()  # it was the office, by the rules
 
     failing.leg_failed(run_id=run.id, leg="return", percent=100, now=then, by=sam)
     assert [given_back(each) for each in riders] == [each.charge.minor for each in riders]
     assert fresh(run).legs_percent == 50
     failing.leg_failed(run_id=run.id, leg="outbound", now=then, by=sam)
     assert fresh(run).legs_percent == 0
+
+
+def test_one_person_gives_only_so_much_beyond_the_usual_share(
+    going: tuple[Company, Run, list[Pledge]], at: Any, sam: User
+) -> None:
+    crew, run, riders = going
+    then = left(crew, run, at)
+    whole = sum(each.charge.minor for each in riders)
+    rules.change("by_hand_most", whole // 4, now=then, by=None)
+    rules.change("one_leg_percent", 30, now=then, by=None)
+
+    def fail(leg: str, percent: int | None) -> Money:
+        return failing.leg_failed(run_id=run.id, leg=leg, percent=percent, now=then, by=sam)
+
+    with pytest.raises(TooMuchAlone):
+        fail("return", 100)
+    assert not Refund.objects.exists()
+    assert not StaffAction.objects.exists()
+    fail("return", None)
+    fail("return", 45)
+    with pytest.raises(TooMuchAlone):  # the second step of 15 % is too much
+        fail("return", 60)
+    with pytest.raises(TooMuchAlone):  # also on the other way
+        fail("outbound", 45)
+    fail("outbound", None)
+    share = sum(Refund.objects.values_list("amount_minor", flat=True)) / whole
+    assert share == pytest.approx(0.75, abs=0.001)
+
+    # Staff stand in the trail and with each refund.
+    notes = StaffAction.objects.filter(by=sam, what="run.leg_failed", subject=f"run:{run.id}")
+    told = {(each.facts["leg"], each.facts["percent"]) for each in notes}
+    assert told == {("return", None), ("return", 45), ("outbound", None)}
+    assert set(StateChange.objects.filter(noun="refund", old="").values_list("by", flat=True)) == {sam.id}
 
 
 def test_refund_of_a_way_by_staff_alone(

@@ -12,7 +12,7 @@ from operators.models import Paper
 from operators.queries.companies import companies_to_warn
 from operators.states import PaperKind, Role
 from rally.errors import BadInput, NotAllowed
-from rally.models import Notice, User
+from rally.models import Notice, StaffAction, User
 from tests.factories.operators import bus, company, member, owner_of, paper
 
 pytestmark = pytest.mark.django_db
@@ -88,9 +88,12 @@ def test_staff_refuse_with_a_reason_and_the_office_is_told(sam: User, now: datet
     notice = Notice.objects.get(kind="operators.paper_refused")
     assert (notice.recipient, notice.facts["why"]) == (owner_of(operator), "illegible")
     with pytest.raises(NotAllowed):
-        papers.accept(paper_id=one.id, by=owner_of(operator))
-    one = papers.accept(paper_id=one.id, by=sam)
+        papers.accept(paper_id=one.id, now=now, by=owner_of(operator))
+    for _twice in range(2):
+        one = papers.accept(paper_id=one.id, now=now, by=sam)
     assert (one.refused, one.refused_why) == (False, "")
+    notes = StaffAction.objects.filter(by=sam, subject=f"paper:{one.id}").values_list("what", "why")
+    assert sorted(notes) == [("paper.accept", ""), ("paper.refuse", "illegible")]
 
 
 def test_the_office_is_warned_once_thirty_days_ahead(otto: User, dee: User, now: datetime) -> None:

@@ -12,7 +12,7 @@ from payments.actions import payments, sightings
 from payments.models import Attempt, Refund
 from payments.sandbox import runtime
 from payments.states import PaymentState
-from rally.models import Notice
+from rally.models import Notice, StaffAction
 from tests.factories import pledges as make
 from tests.factories.payments import SAVES_THEN_DECLINES
 from tests.seeing import fresh
@@ -93,6 +93,7 @@ def test_the_captain_calls_it_off(van: Trip, now: datetime) -> None:
     assert fresh(van).state == TripState.CANCELLED
     assert (fresh(pledge).state, fresh(pledge.payment).state) == ("released", PaymentState.RELEASED)
     assert Notice.objects.filter(kind="trips.cancelled").count() == 1
+    assert not StaffAction.objects.exists()
 
 
 def test_seats_without_a_payment_are_freed_when_it_is_called_off(van: Trip, now: datetime) -> None:
