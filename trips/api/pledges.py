@@ -146,7 +146,9 @@ class LeavingOut(serializers.Serializer[Any]):
     refund = MoneyField()
     kept = MoneyField()
     if_resold = MoneyField()
-    others_short = serializers.BooleanField(help_text="less, because the others alone do not pay the bus")
+    others_short = serializers.BooleanField(
+        help_text="less, because the others alone do not pay the bus at the price in force"
+    )
     by_the_bank = serializers.BooleanField(help_text="the bank has given the money back already")
 
 

@@ -72,8 +72,9 @@ def steps(ladder: Ladder, departs_at: datetime) -> list[Step]:
 
 
 def percent_now(ladder: Ladder, departs_at: datetime, now: datetime, *, others_pay: bool) -> int:
-    """The share that comes back now. All of it only while the others still pay the bus (`others_pay`), else the next
-    lower step: leaving is never a free option against those who stay."""
+    """The share that comes back now. All of it only while the others still pay the bus at the price in force
+    (`others_pay`), else the next lower step: leaving is never a free option against those who stay, nor is making the
+    price fall for everybody and leaving then."""
     share = terms.refund_percent(ladder, departs_at, now)
     if share < _FULL or others_pay:
         return share
@@ -118,7 +119,7 @@ def words_for_more(pledge: Pledge, seats: int, now: datetime) -> Terms:
 def _look(going: Sequence[tuple[Pledge, int]], pledge: Pledge, now: datetime) -> Leaving:
     trip = pledge.trip
     funded = sum(seats for each, seats in going if each.state == PledgeState.PAID)
-    others_pay = trip.seats_funded - funded >= trip.threshold
+    others_pay = trip.seats_funded - funded >= fares.seats_to_pay(trip)
     by_the_bank = False
     parts = []
     for each, seats in going:

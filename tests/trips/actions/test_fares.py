@@ -18,7 +18,7 @@ from tests.factories import pledges as make
 from tests.factories.payments import MASTERCARD, SAVES_THEN_DECLINES
 from tests.factories.trips import falling_van, proposed
 from tests.racing import together
-from tests.seeing import fresh
+from tests.seeing import fresh, given_back
 from trips import tasks
 from trips.actions import backing, fares, pledges, settlement, trips
 from trips.actions.backing import payment_id_of
@@ -329,6 +329,52 @@ def test_who_left_gets_nothing_and_who_gave_up_a_seat_gets_it_for_the_others(
     per_seat = share(stayer.fare_minor, 82) - share(stayer.fare_minor, 65)
     assert fell == {fewer.payment_id: per_seat * 3, stayer.payment_id: per_seat * 4}
     assert audits.check(now=moment) == {}
+
+
+@pytest.mark.parametrize(
+    ("held", "late", "percent", "refund"),
+    [
+        (12, 0, 82, 100),  # eleven stay, who pay the bus at 82 %
+        (11, 0, 82, 75),
+        (9, 2, 82, 75),
+        (12, 1, 70, 75),
+        (13, 1, 65, 75),
+    ],
+)
+def test_all_comes_back_only_while_the_others_pay_the_bus_at_the_price_in_force(
+    van: Trip, now: datetime, held: int, late: int, percent: int, refund: int
+) -> None:
+    mine, *_others = confirmed(van, now, 1, held - 1)
+    if late:
+        make.backed(van, seats=late, now=now)
+    assert fresh(van).locked_percent == percent
+
+    look = pledges.leaving(fresh(mine), now)
+
+    assert (look.percent, look.others_short) == (refund, refund < 100)
+
+
+def test_who_makes_the_price_fall_and_leaves_bears_the_next_step(van: Trip, now: datetime) -> None:
+    first, _second = confirmed(van, now, 3, 6)
+    kept = [pledges.Passenger(seat.name, (), seat.id) for seat in first.passengers.all()]
+    people = [*kept, *[pledges.Passenger(f"Friend {n}") for n in range(5)]]
+    rules.change("max_seats_per_pledge", 8, now=now, by=None)
+    added = pledges.change_seats(
+        pledge_id=first.id,
+        passengers=people,
+        by=first.rider,
+        now=now,
+        consent_text="I agree.",
+        consent_version="test",
+        consented=True,
+    )
+    added = make.pay(added, now=now)
+    assert fresh(van).locked_percent == 65
+
+    pledges.withdraw(pledge_id=added.id, by=first.rider, now=now)
+
+    assert given_back(added) == added.charge.minor - added.charge.percent(25).minor
+    assert sum(seat.kept_minor for seat in added.freed_seats.all()) == added.charge.percent(25).minor
 
 
 def test_never_more_than_is_left(van: Trip, at: Any, now: datetime, sam: Any) -> None:
