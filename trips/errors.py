@@ -148,6 +148,17 @@ class AmountChanged(Refusal):
     text = _("Time has passed: you would now get back %(amount)s. Please look again before you agree.")
 
 
+class SeatsMadeThePrice(Refusal):
+    """Fewer seats would not have reached the step whose price was agreed to."""
+
+    code = "seats_made_the_price"
+    field = "passengers"
+    text = _(
+        "%(price)s a seat is the price of all %(seats)s seats together; with %(fewer)s it is %(now)s. Keep them all, or"
+        " give them all up and take fewer at that price."
+    )
+
+
 class BusTooSmall(Refusal):
     """The vehicle has fewer seats than are taken or needed."""
 

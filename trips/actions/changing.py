@@ -21,7 +21,7 @@ from trips.actions.backing import move, wake
 from trips.actions.joining import check_open, draft
 from trips.actions.leaving import end, give_up
 from trips.actions.passengers import Passenger, checked, clean_name
-from trips.errors import AmountChanged, ConsentMissing, NotChangeable, TripFull
+from trips.errors import AmountChanged, ConsentMissing, NotChangeable, SeatsMadeThePrice, TripFull
 from trips.locks import locked_pledge, locked_ride
 from trips.models import Pledge, Seat, Trip
 from trips.permissions import check_can_change, check_can_hand_over
@@ -49,7 +49,7 @@ def change_seats(
     pledge of their own that `enlarges` this one and waits for its own payment: it is what is answered then. Fewer after
     paying give back the ladder's share of each, what was added last first; `agreed` is what the rider was shown
     (`AmountChanged` if it has become less). The same list twice is once.
-    Raises `TripFull`, `TooManySeats`, `ConsentMissing`, `NotChangeable`, `BadInput`.
+    Raises `TripFull`, `TooManySeats`, `ConsentMissing`, `NotChangeable`, `BadInput`, `SeatsMadeThePrice`.
     """
     trip, pledge = locked_pledge(pledge_id)
 
@@ -67,6 +67,8 @@ def change_seats(
     more = len(people) - seats
     if more:
         _check_count(trip, pledge, more)
+    if more < 0 and pledge.state != PledgeState.PAID:
+        _check_price(trip, pledge, len(people))
     if more > 0:
         check_open(trip, now)
         if not consented or not consent_text.strip():
@@ -118,6 +120,16 @@ def _check_count(trip: Trip, pledge: Pledge, more: int) -> None:
         raise NotChangeable(why=_("your payment is going through"))
     if pledge.payment_id and pledge.payment is not None and pledge.payment.state == PaymentState.RELEASING:
         raise NotChangeable(why=_("your last change is still on its way to the bank; try again in a minute"))
+
+
+def _check_price(trip: Trip, pledge: Pledge, seats: int) -> None:
+    """Whether so few unpaid seats cost no more each than was agreed to for more. Raises `SeatsMadeThePrice`."""
+    if trip.locked_percent is None:
+        return
+    pledge.stop.trip = trip
+    now = fares.to_agree(pledge.stop, seats)
+    if pledge.price < now:
+        raise SeatsMadeThePrice(price=pledge.price, seats=pledge.seats, fewer=seats, now=now)
 
 
 # --- before paying
