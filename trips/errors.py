@@ -142,10 +142,13 @@ class NotChangeable(Refusal):
 
 
 class AmountChanged(Refusal):
-    """What comes back is less than the rider was shown."""
+    """What comes back is less than the rider was shown, or more of what was paid stays."""
 
     code = "amount_changed"
-    text = _("Time has passed: you would now get back %(amount)s. Please look again before you agree.")
+    text = _(
+        "Time has passed: you would now get back %(amount)s, and %(kept)s would stay with the trip. Please look again"
+        " before you agree."
+    )
 
 
 class SeatsMadeThePrice(Refusal):
