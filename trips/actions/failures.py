@@ -13,7 +13,7 @@ from payments.actions import credits as wallets
 from payments.actions import payments
 from payments.errors import DisputeOpen
 from payments.locks import locked_payment
-from payments.models import Account, Payment, Refund
+from payments.models import Account
 from payments.queries import paid_by_payer
 from rally import rules
 from rally.errors import BadInput
@@ -26,6 +26,7 @@ from trips.locks import locked_pledges, locked_trip
 from trips.models import Pledge, Trip
 from trips.permissions import check_is_staff
 from trips.queries import terms
+from trips.queries.leaving import for_seats_held
 from trips.states import PledgeState, TripState
 
 #: The two ways of a trip, as refunds name them.
@@ -61,12 +62,13 @@ def refund_leg(
 
 
 def _refund_part(pledge: Pledge, leg: str, share: int, *, now: datetime, by: User | None) -> Money:
+    """Of what was paid for the seats that the rider still has, before any way was given back."""
     payment = locked_payment(payment_id_of(pledge))
     nothing = Money.zero(payment.currency)
-    known = _given_for(payment, f"leg:{leg}")
-    whole = paid_by_payer(payment) + _given_for(payment, "leg:")
-    amount = terms.refund_of(whole, share) - known
-    amount = max(nothing, min(amount, payments.left_to_refund(payment)))
+    left = for_seats_held(pledge, min(paid_by_payer(payment), payments.left_to_refund(payment)))
+    known = payments.refunded_for(payment, f"leg:{leg}")
+    whole = left + payments.refunded_for(payment, "leg:")
+    amount = max(nothing, min(terms.refund_of(whole, share) - known, left))
     if not amount:
         return nothing
     reason = f"leg:{leg}:{share}" if known else f"leg:{leg}"
@@ -76,11 +78,6 @@ def _refund_part(pledge: Pledge, leg: str, share: int, *, now: datetime, by: Use
         notices.leg_failed(pledge, leg, amount, now)
         return amount
     return nothing
-
-
-def _given_for(payment: Payment, reason: str) -> Money:
-    rows = Refund.objects.filter(attempt__payment=payment, reason__startswith=reason)
-    return Money(sum(rows.values_list("amount_minor", flat=True)), payment.currency)
 
 
 def say_sorry(*, trip: Trip, pledges: list[Pledge], now: datetime, by: User | None) -> None:

@@ -145,18 +145,21 @@ def _look(going: Sequence[tuple[Pledge, int]], pledge: Pledge, now: datetime) ->
 
 
 def _paid_for(pledge: Pledge, seats: int) -> tuple[Money, bool]:
-    """What the rider has paid for so many seats of this pledge and may be given back, and whether a bank took it all.
-
-    What is kept for seats given up before belongs to those.
-    """
+    """What the rider has paid for so many seats of this pledge and may be given back, and whether a bank took it all."""
     zero = Money.zero(pledge.currency)
     if pledge.state != PledgeState.PAID or pledge.payment is None:
         return zero, False
-    gone = pledge.freed_seats.filter(resold_at=None).aggregate(kept=Sum("kept_minor", default=0))["kept"]
     put_in, left = paid_by_payer(pledge.payment), left_to_refund(pledge.payment)
-    whole = Money(max(0, min(put_in.minor, left.minor) - int(gone)), pledge.currency)
+    whole = for_seats_held(pledge, min(put_in, left))
     shares = whole.split([1] * pledge.seats)[:seats]  # the odd cent goes with the seat
     return sum(shares, zero), bool(put_in) and not left
+
+
+def for_seats_held(pledge: Pledge, paid: Money) -> Money:
+    """What of all that is in for a pledge is for the seats that it still has: what is kept for seats given up before
+    belongs to those."""
+    gone = pledge.freed_seats.filter(resold_at=None).aggregate(kept=Sum("kept_minor", default=0))["kept"]
+    return max(Money.zero(pledge.currency), paid - Money(int(gone), pledge.currency))
 
 
 def freed(pledge: Pledge) -> list[FreedSeat]:
