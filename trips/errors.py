@@ -152,10 +152,24 @@ class TooMuchAlone(Refusal):
 
 
 class AmountChanged(Refusal):
-    """What comes back is less than the rider was shown."""
+    """What comes back is less than the rider was shown, or more of what was paid stays."""
 
     code = "amount_changed"
-    text = _("Time has passed: you would now get back %(amount)s. Please look again before you agree.")
+    text = _(
+        "Time has passed: you would now get back %(amount)s, and %(kept)s would stay with the trip. Please look again"
+        " before you agree."
+    )
+
+
+class SeatsMadeThePrice(Refusal):
+    """Fewer seats would not have reached the step whose price was agreed to."""
+
+    code = "seats_made_the_price"
+    field = "passengers"
+    text = _(
+        "%(price)s a seat is the price of all %(seats)s seats together; with %(fewer)s it is %(now)s. Keep them all, or"
+        " give them all up and take fewer at that price."
+    )
 
 
 class BusTooSmall(Refusal):

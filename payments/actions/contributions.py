@@ -116,6 +116,13 @@ def was_refunded(payment: Payment, reason: str) -> bool:
     return bool(payment.covered_minor) and ledger.posted(credit_ledger.refund_key(payment.id, reason))
 
 
+def credit_refunded(payment: Payment, reasons: str) -> int:
+    """What was given back to credit for each reason that begins with `reasons`, in minor units."""
+    if not payment.covered_minor:
+        return 0
+    return ledger.moved(credit_ledger.refund_key(payment.id, reasons), payment_id=payment.id)
+
+
 def refund_promotion(payment: Payment, *, now: datetime, amount: int | None = None, reason: str = "") -> None:
     """So much (minor units) of what a promotion paid is ours again; all that is left of it where the payer has everything
     back. Once per `reason`."""

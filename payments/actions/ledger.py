@@ -367,6 +367,12 @@ def posted(event_key: str) -> bool:
     return LedgerTransfer.objects.filter(event_key=event_key).exists()
 
 
+def moved(event_keys: str, *, payment_id: UUID) -> int:
+    """What all events of one payment whose key begins so have moved, in minor units."""
+    rows = LedgerTransfer.objects.filter(payment_id=payment_id, event_key__startswith=event_keys)
+    return sum(rows.values_list("amount_minor", flat=True))
+
+
 def balance_of(account: str, *, payment_id: UUID) -> int:
     """Credits less debits of one account for one payment, in minor units: what a liability still holds."""
     rows = LedgerTransfer.objects.filter(payment_id=payment_id)

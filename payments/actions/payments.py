@@ -259,6 +259,13 @@ def left_to_refund(payment: Payment) -> Money:
     return Money(_left_by_card(payment) + contributions.credit_left(payment), payment.currency)
 
 
+def refunded_for(payment: Payment, reasons: str) -> Money:
+    """What was promised back for each reason that begins with `reasons`, by card and as credit."""
+    rows = Refund.objects.filter(attempt__payment=payment, reason__startswith=reasons)
+    by_card = sum(rows.values_list("amount_minor", flat=True))
+    return Money(by_card + contributions.credit_refunded(payment, reasons), payment.currency)
+
+
 def _left_by_card(payment: Payment) -> int:
     lost = -ledger.balance_of(Account.LOSS_DISPUTE, payment_id=payment.id)
     return max(0, payment.refundable.minor - max(0, lost))

@@ -32,7 +32,7 @@ def watching(world: World, pledge_id: UUID) -> Iterator[None]:
     with world.trouble.undisturbed():
         after = {part.id: part.seats for part in _paid_parts(pledge_id)}
     gone = {part.id: part.seats - after.get(part.id, 0) for part, _paid in before}
-    others_pay = trip.seats_funded - sum(gone.values()) >= trip.threshold
+    others_pay = _pay_the_bus(trip, trip.seats_funded - sum(gone.values()))
     for part, paid in before:
         if gone[part.id]:
             percent = _percent(part, trip, now, others_pay=others_pay)
@@ -52,6 +52,14 @@ def _put_in(pledge: Pledge) -> int:
     earlier = pledge.freed_seats.filter(resold_at=None).values_list("kept_minor", flat=True)
     by_card = pledge.payment.captured_minor - pledge.payment.refunded_minor
     return max(0, by_card + covered(pledge, Account.RIDER_CREDIT) - sum(earlier))
+
+
+def _pay_the_bus(trip: Trip, seats: int) -> bool:
+    """Whether so many seats at the price in force bring in what the threshold does at the whole fare, in money and from
+    the nearest stop."""
+    fare = min(trip.stops.values_list("fare_minor", flat=True))
+    price = fare if trip.locked_percent is None else -(-fare * trip.locked_percent // 100)
+    return seats * price >= trip.threshold * fare
 
 
 def _percent(pledge: Pledge, trip: Trip, now: datetime, *, others_pay: bool) -> int:

@@ -19,14 +19,14 @@ from rally.money import Money
 from trips import notices
 from trips.actions.backing import move, wake
 from trips.actions.joining import check_open, draft
-from trips.actions.leaving import end, give_up
+from trips.actions.leaving import check_agreed, end, give_up
 from trips.actions.passengers import Passenger, checked, clean_name
-from trips.errors import AmountChanged, ConsentMissing, NotChangeable, TripFull
+from trips.errors import ConsentMissing, NotChangeable, SeatsMadeThePrice, TripFull
 from trips.locks import locked_pledge, locked_ride
 from trips.models import Pledge, Seat, Trip
 from trips.permissions import check_can_change, check_can_hand_over
 from trips.queries import fares
-from trips.queries.leaving import Part, giving_up
+from trips.queries.leaving import Leaving, Part, giving_up
 from trips.queries.waiting import seats_owed
 from trips.states import PledgeState, TripState
 
@@ -42,14 +42,15 @@ def change_seats(
     consent_version: str = "",
     consented: bool = False,
     agreed: Money | None = None,
+    agreed_kept: Money | None = None,
 ) -> Pledge:
     """Make the seats of a ride be exactly these: names and needs corrected, seats added or given up.
 
     Kept seats (by their id) keep their boarding codes. More seats need the consent again; after paying they become a
     pledge of their own that `enlarges` this one and waits for its own payment: it is what is answered then. Fewer after
-    paying give back the ladder's share of each, what was added last first; `agreed` is what the rider was shown
-    (`AmountChanged` if it has become less). The same list twice is once.
-    Raises `TripFull`, `TooManySeats`, `ConsentMissing`, `NotChangeable`, `BadInput`.
+    paying give back the ladder's share of each, what was added last first; `agreed` is the refund the rider was shown
+    and `agreed_kept` what stays (`AmountChanged` if one has become worse). The same list twice is once.
+    Raises `TripFull`, `TooManySeats`, `ConsentMissing`, `NotChangeable`, `BadInput`, `SeatsMadeThePrice`.
     """
     trip, pledge = locked_pledge(pledge_id)
 
@@ -67,6 +68,8 @@ def change_seats(
     more = len(people) - seats
     if more:
         _check_count(trip, pledge, more)
+    if more < 0 and pledge.state != PledgeState.PAID:
+        _check_price(trip, pledge, len(people))
     if more > 0:
         check_open(trip, now)
         if not consented or not consent_text.strip():
@@ -77,7 +80,9 @@ def change_seats(
     words = (consent_text, consent_version)
 
     if pledge.state == PledgeState.PAID:
-        answer = _change_paid(trip, pledge, parts, people, kept, words=words, agreed=agreed, now=now, by=by)
+        look = giving_up(pledge, max(0, -more), now)
+        check_agreed(look, agreed, agreed_kept)
+        answer = _change_paid(trip, pledge, parts, people, kept, look=look, words=words, now=now, by=by)
     else:
         answer = pledge
         _write_seats([(pledge, len(people))], people, kept)
@@ -120,6 +125,16 @@ def _check_count(trip: Trip, pledge: Pledge, more: int) -> None:
         raise NotChangeable(why=_("your last change is still on its way to the bank; try again in a minute"))
 
 
+def _check_price(trip: Trip, pledge: Pledge, seats: int) -> None:
+    """Whether so few unpaid seats cost no more each than was agreed to for more. Raises `SeatsMadeThePrice`."""
+    if trip.locked_percent is None:
+        return
+    pledge.stop.trip = trip
+    now = fares.to_agree(pledge.stop, seats)
+    if pledge.price < now:
+        raise SeatsMadeThePrice(price=pledge.price, seats=pledge.seats, fewer=seats, now=now)
+
+
 # --- before paying
 
 
@@ -154,8 +169,8 @@ def _change_paid(
     people: list[Passenger],
     kept: dict[str, Seat],
     *,
+    look: Leaving,
     words: tuple[str, str],
-    agreed: Money | None,
     now: datetime,
     by: User,
 ) -> Pledge:
@@ -163,9 +178,6 @@ def _change_paid(
     people = sorted(people, key=lambda person: person.seat is None)
     seats = sum(part.seats for part in parts)
     fewer = max(0, seats - len(people))
-    look = giving_up(pledge, fewer, now)
-    if agreed is not None and look.refund < agreed:
-        raise AmountChanged(amount=look.refund)
 
     gone = {part.pledge.id: part.seats for part in look.parts}
     stay = [(part, part.seats - gone.get(part.id, 0)) for part in parts]

@@ -14,7 +14,7 @@ from payments.actions import credits as wallets
 from payments.actions import payments
 from payments.errors import DisputeOpen
 from payments.locks import locked_payment
-from payments.models import Account, Payment, Refund
+from payments.models import Account, Payment
 from payments.queries import paid_by_payer
 from rally import rules
 from rally.errors import BadInput
@@ -27,6 +27,7 @@ from trips.locks import locked_pledges, locked_trip
 from trips.models import Pledge, Trip
 from trips.permissions import check_is_staff
 from trips.queries import terms
+from trips.queries.leaving import for_seats_held
 from trips.states import PledgeState, TripState
 
 #: The two ways of a trip, as refunds name them.
@@ -72,7 +73,7 @@ class _Part:
     pledge: Pledge
     payment: Payment
     leg: str
-    paid: Money  #: what they paid for both ways
+    paid: Money  #: what they paid for both ways of the seats they still have
     known: Money  #: what they were given for this way before
     amount: Money
 
@@ -80,10 +81,10 @@ class _Part:
 def _part_of(pledge: Pledge, leg: str, share: int) -> _Part:
     """The part of one rider, whose payment is locked from now on."""
     payment = locked_payment(payment_id_of(pledge))
-    known = _given_for(payment, f"leg:{leg}")
-    whole = paid_by_payer(payment) + _given_for(payment, "leg:")
-    amount = terms.refund_of(whole, share) - known
-    amount = max(Money.zero(payment.currency), min(amount, payments.left_to_refund(payment)))
+    left = for_seats_held(pledge, min(paid_by_payer(payment), payments.left_to_refund(payment)))
+    known = payments.refunded_for(payment, f"leg:{leg}")
+    whole = left + payments.refunded_for(payment, "leg:")
+    amount = max(Money.zero(payment.currency), min(terms.refund_of(whole, share) - known, left))
     return _Part(pledge, payment, leg, whole, known, amount)
 
 
@@ -98,7 +99,7 @@ def _beyond(part: _Part, usual: int) -> Money:
     """What the rider has beyond the usual share of each way, once this part is given."""
     due = terms.refund_of(part.paid, usual)
     nothing = Money.zero(due.currency)
-    given = {leg: _given_for(part.payment, f"leg:{leg}") for leg in LEGS}
+    given = {leg: payments.refunded_for(part.payment, f"leg:{leg}") for leg in LEGS}
     given[part.leg] += part.amount
     return Money.total([max(nothing, each - due) for each in given.values()], due.currency)
 
@@ -114,11 +115,6 @@ def _give(part: _Part, share: int, *, now: datetime, by: User | None) -> Money:
         notices.leg_failed(part.pledge, part.leg, part.amount, now)
         return part.amount
     return nothing
-
-
-def _given_for(payment: Payment, reason: str) -> Money:
-    rows = Refund.objects.filter(attempt__payment=payment, reason__startswith=reason)
-    return Money(sum(rows.values_list("amount_minor", flat=True)), payment.currency)
 
 
 def say_sorry(*, trip: Trip, pledges: list[Pledge], now: datetime, by: User | None) -> None:

@@ -21,19 +21,27 @@ from trips.permissions import check_can_change
 from trips.queries.leaving import Leaving, Part, leaving
 from trips.states import PledgeState, TripState
 
-__all__ = ["Leaving", "end", "give_up", "leaving", "withdraw"]
+__all__ = ["Leaving", "check_agreed", "end", "give_up", "leaving", "withdraw"]
 
 _GONE = (TripState.UNDER_WAY, TripState.COMPLETED, TripState.CLOSED)
 
 
 @transaction.atomic
-def withdraw(*, pledge_id: Any, by: User | None, now: datetime, agreed: Money | None = None) -> Pledge:
+def withdraw(
+    *,
+    pledge_id: Any,
+    by: User | None,
+    now: datetime,
+    agreed: Money | None = None,
+    agreed_kept: Money | None = None,
+) -> Pledge:
     """Give up the seats, with all that was added to them: free of charge before the bus is certain, by the ladder
     kept with the pledge after it. From the waiting list: at once.
 
-    What is kept goes back too once the seats are sold again (`resale`). `agreed` is the refund the rider was shown; if
-    it has become less, raises `AmountChanged` and nothing happens. Twice is once. Raises `NotYours`, `DisputeOpen`, and
-    `NotChangeable` while the money is being taken or once the bus has left.
+    What is kept goes back too once the seats are sold again (`resale`). `agreed` is the refund the rider was shown and
+    `agreed_kept` what stays; if one has become worse (the bus may be certain by now), raises `AmountChanged` and nothing
+    happens. Twice is once. Raises `NotYours`, `DisputeOpen`, and `NotChangeable` while the money is being taken or once
+    the bus has left.
     """
     trip, pledge = locked_pledge(pledge_id)
 
@@ -53,8 +61,7 @@ def withdraw(*, pledge_id: Any, by: User | None, now: datetime, agreed: Money | 
         ):
             raise NotChangeable(why=_("your payment is going through at this moment; try again in a minute"))
     look = leaving(pledge, now)
-    if agreed is not None and look.refund < agreed:
-        raise AmountChanged(amount=look.refund)
+    check_agreed(look, agreed, agreed_kept)
 
     for going in look.parts:
         end(trip, going, now=now, by=by)
@@ -64,6 +71,13 @@ def withdraw(*, pledge_id: Any, by: User | None, now: datetime, agreed: Money | 
     trip.refresh_from_db(fields=["seats_pledged", "seats_taken", "seats_funded"])
     wake(trip, now)
     return pledge
+
+
+def check_agreed(look: Leaving, agreed: Money | None, agreed_kept: Money | None) -> None:
+    """Whether at least as much comes back and no more stays than the rider was shown. Raises `AmountChanged`."""
+    less = agreed is not None and look.refund < agreed
+    if less or (agreed_kept is not None and look.kept > agreed_kept):
+        raise AmountChanged(amount=look.refund, kept=look.kept)
 
 
 def end(trip: Trip, part: Part, *, now: datetime, by: User | None) -> None:

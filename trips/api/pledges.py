@@ -146,7 +146,9 @@ class LeavingOut(serializers.Serializer[Any]):
     refund = MoneyField()
     kept = MoneyField()
     if_resold = MoneyField()
-    others_short = serializers.BooleanField(help_text="less, because the others alone do not pay the bus")
+    others_short = serializers.BooleanField(
+        help_text="less, because the others alone do not pay the bus at the price in force"
+    )
     by_the_bank = serializers.BooleanField(help_text="the bank has given the money back already")
 
 
@@ -220,14 +222,29 @@ class PledgePage(serializers.Serializer[Any]):
     results = PledgeOut(many=True)
 
 
-class LeaveIn(serializers.Serializer[Any]):
-    """What the rider was told comes back; left out, whatever comes back is accepted."""
+class AgreedIn(serializers.Serializer[Any]):
+    """What the rider was told comes back and stays; with `agreed` left out, whatever does is accepted."""
 
     agreed = serializers.IntegerField(
         required=False,
         min_value=0,
-        help_text="in minor units, as `leaving.refund` said; less: 409 amount_changed",
+        help_text="in minor units, as `leaving.refund` said; less comes back: 409 amount_changed",
     )
+    agreed_kept = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        default=0,
+        help_text="in minor units, as `leaving.kept` said, beside `agreed`; more stays: 409 amount_changed",
+    )
+
+
+def _agreed(given: dict[str, Any], currency: str) -> dict[str, Money]:
+    if "agreed" not in given:
+        return {}
+    return {
+        "agreed": Money(given["agreed"], currency),
+        "agreed_kept": Money(given["agreed_kept"], currency),
+    }
 
 
 class SeatIn(PassengerIn):
@@ -236,12 +253,12 @@ class SeatIn(PassengerIn):
     id = serializers.UUIDField(required=False, allow_null=True, default=None)
 
 
-class SeatsIn(serializers.Serializer[Any]):
-    """All seats as they shall be. More need `consent`; fewer of a paid ride give back what `agreed` says or more."""
+class SeatsIn(AgreedIn):
+    """All seats as they shall be. More need `consent`; fewer of a paid ride give back what `agreed` says or more, and
+    keep what `agreed_kept` says or less."""
 
     passengers = SeatIn(many=True, allow_empty=False)
     consent = serializers.BooleanField(required=False, default=False)
-    agreed = serializers.IntegerField(required=False, min_value=0)
 
 
 class TripPledges(APIView):
@@ -343,19 +360,18 @@ class Withdraw(APIView):
 
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(request=LeaveIn, responses={200: PledgeDetail}, operation_id="pledge_withdraw")
+    @extend_schema(request=AgreedIn, responses={200: PledgeDetail}, operation_id="pledge_withdraw")
     @repeatable
     def post(self, request: Request, code: str) -> Response:
         """Free before the bus is certain, by the ladder after it. Twice is once."""
-        form = LeaveIn(data=request.data)
+        form = AgreedIn(data=request.data)
         form.is_valid(raise_exception=True)
         pledge = _own(request, code)
-        shown = form.validated_data.get("agreed")
         pledges.withdraw(
             pledge_id=pledge.id,
             by=User.asking(request),
             now=clock.now(),
-            agreed=None if shown is None else Money(shown, pledge.currency),
+            **_agreed(form.validated_data, pledge.currency),
         )
         return Response(PledgeDetail(_own(request, code)).data)
 
@@ -373,7 +389,6 @@ class Seats(APIView):
         form.is_valid(raise_exception=True)
         given, pledge, now = form.validated_data, _own(request, code), clock.now()
         words = leaving.words_for_more(pledge, len(given["passengers"]), now)
-        agreed = given.get("agreed")
         pledges.change_seats(
             pledge_id=pledge.id,
             passengers=[
@@ -384,7 +399,7 @@ class Seats(APIView):
             consent_text=words.text,
             consent_version=words.version,
             consented=given["consent"],
-            agreed=None if agreed is None else Money(agreed, pledge.currency),
+            **_agreed(given, pledge.currency),
         )
         return Response(PledgeDetail(_own(request, code)).data)
 

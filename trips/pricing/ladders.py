@@ -43,6 +43,11 @@ def price(fare: int, percent: int) -> int:
     return -(-fare * percent // 100)
 
 
+def seats_to_pay(ladder: Ladder, percent: int) -> int:
+    """With how many seats that share of the fare pays the bus: as many as the first step needs at the whole fare, in money."""
+    return -(-100 * min(seats for seats, _percent in ladder) // percent)
+
+
 def next_step(
     ladder: Ladder, seats: int, *, below: int | None = None, most: int | None = None
 ) -> tuple[int, int] | None:

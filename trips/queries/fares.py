@@ -37,6 +37,13 @@ def percent_now(trip: Trip) -> int:
     return ladders.percent_at(trip.ladder, trip.seats_pledged)
 
 
+def seats_to_pay(trip: Trip) -> int:
+    """With how many seats the price in force pays the bus: the threshold, and more once the price was locked lower."""
+    if trip.locked_percent is None or not trip.ladder:
+        return trip.threshold
+    return ladders.seats_to_pay(trip.ladder, trip.locked_percent)
+
+
 def percent_for(trip: Trip, seats: int) -> int:
     """The share that somebody agrees to who takes so many seats now: the whole fare until the price is locked.
 

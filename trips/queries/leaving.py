@@ -72,8 +72,9 @@ def steps(ladder: Ladder, departs_at: datetime) -> list[Step]:
 
 
 def percent_now(ladder: Ladder, departs_at: datetime, now: datetime, *, others_pay: bool) -> int:
-    """The share that comes back now. All of it only while the others still pay the bus (`others_pay`), else the next
-    lower step: leaving is never a free option against those who stay."""
+    """The share that comes back now. All of it only while the others still pay the bus at the price in force
+    (`others_pay`), else the next lower step: leaving is never a free option against those who stay, nor is making the
+    price fall for everybody and leaving then."""
     share = terms.refund_percent(ladder, departs_at, now)
     if share < _FULL or others_pay:
         return share
@@ -118,7 +119,7 @@ def words_for_more(pledge: Pledge, seats: int, now: datetime) -> Terms:
 def _look(going: Sequence[tuple[Pledge, int]], pledge: Pledge, now: datetime) -> Leaving:
     trip = pledge.trip
     funded = sum(seats for each, seats in going if each.state == PledgeState.PAID)
-    others_pay = trip.seats_funded - funded >= trip.threshold
+    others_pay = trip.seats_funded - funded >= fares.seats_to_pay(trip)
     by_the_bank = False
     parts = []
     for each, seats in going:
@@ -144,18 +145,21 @@ def _look(going: Sequence[tuple[Pledge, int]], pledge: Pledge, now: datetime) ->
 
 
 def _paid_for(pledge: Pledge, seats: int) -> tuple[Money, bool]:
-    """What the rider has paid for so many seats of this pledge and may be given back, and whether a bank took it all.
-
-    What is kept for seats given up before belongs to those.
-    """
+    """What the rider has paid for so many seats of this pledge and may be given back, and whether a bank took it all."""
     zero = Money.zero(pledge.currency)
     if pledge.state != PledgeState.PAID or pledge.payment is None:
         return zero, False
-    gone = pledge.freed_seats.filter(resold_at=None).aggregate(kept=Sum("kept_minor", default=0))["kept"]
     put_in, left = paid_by_payer(pledge.payment), left_to_refund(pledge.payment)
-    whole = Money(max(0, min(put_in.minor, left.minor) - int(gone)), pledge.currency)
+    whole = for_seats_held(pledge, min(put_in, left))
     shares = whole.split([1] * pledge.seats)[:seats]  # the odd cent goes with the seat
     return sum(shares, zero), bool(put_in) and not left
+
+
+def for_seats_held(pledge: Pledge, paid: Money) -> Money:
+    """What of all that is in for a pledge is for the seats that it still has: what is kept for seats given up before
+    belongs to those."""
+    gone = pledge.freed_seats.filter(resold_at=None).aggregate(kept=Sum("kept_minor", default=0))["kept"]
+    return max(Money.zero(pledge.currency), paid - Money(int(gone), pledge.currency))
 
 
 def freed(pledge: Pledge) -> list[FreedSeat]:

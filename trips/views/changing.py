@@ -34,9 +34,7 @@ def withdraw(request: HttpRequest, code: str) -> HttpResponse:
     refused = ""
     if request.method == "POST":
         try:
-            pledges.withdraw(
-                pledge_id=found.id, by=user, now=clock.now(), agreed=_agreed(request, found.currency)
-            )
+            pledges.withdraw(pledge_id=found.id, by=user, now=clock.now(), **_agreed(request, found.currency))
         except Refusal as refusal:
             refused = refusal.message
         else:
@@ -49,8 +47,15 @@ def withdraw(request: HttpRequest, code: str) -> HttpResponse:
     return render(request, "trips/riding/withdraw.html", context, status=409 if refused else 200)
 
 
-def _agreed(request: HttpRequest, currency: str) -> Money | None:
-    shown = request.POST.get("refund", "")
+def _agreed(request: HttpRequest, currency: str) -> dict[str, Money]:
+    """What comes back and what stays, as the page said; where it said nothing of what stays, nothing may."""
+    refund, kept = (_amount(request.POST.get(name, ""), currency) for name in ("refund", "kept"))
+    if refund is None:
+        return {}
+    return {"agreed": refund, "agreed_kept": kept or Money.zero(currency)}
+
+
+def _amount(shown: str, currency: str) -> Money | None:
     return Money(int(shown), currency) if shown.isascii() and shown.isdigit() and len(shown) < 9 else None
 
 
@@ -86,7 +91,7 @@ def change_seats(request: HttpRequest, code: str) -> HttpResponse:
             consent_text=words.text,
             consent_version=words.version,
             consented=request.POST.get("consent") == "on" and request.POST.get("shown") == print_of(words),
-            agreed=_agreed(request, found.currency),
+            **_agreed(request, found.currency),
         )
     except Refusal as refusal:
         return _change_page(request, found, people, refused=refusal.message, status=409)

@@ -14,7 +14,7 @@ from operators.models import Run
 from operators.states import RunState
 from payments.actions import sightings
 from payments.models import Attempt, Refund
-from payments.queries import credit_of
+from payments.queries import credit_of, paid_by_payer
 from payments.queries.shortfalls import stranded
 from payments.sandbox import runtime
 from rally import rules
@@ -24,11 +24,12 @@ from rally.money import Money
 from rally.outbox import message
 from tests.factories import pledges as make
 from tests.factories.operators import Company, ready
+from tests.factories.promotions import credited
 from tests.factories.trips import proposed
 from tests.racing import at_once
 from tests.seeing import fresh, given_back, signed_in
 from trips import tasks
-from trips.actions import failures, pledges, trips
+from trips.actions import covering, failures, pledges, trips
 from trips.errors import NotChangeable, PledgesClosed, TooMuchAlone
 from trips.models import Pledge, Trip
 from trips.permissions import NotTheStaff
@@ -292,6 +293,59 @@ def test_refund_of_a_way_by_staff_alone(
     assert [given_back(each) for each in riders] == [2 * each for each in quarters]
     left_over = pledges.leaving(Pledge.objects.get(id=riders[0].id), now)
     assert left_over.paid == riders[0].charge - Money(2 * quarters[0], "USD")
+
+
+def test_what_credit_paid_of_a_way_goes_back_once_too(at: Any, now: datetime, ana: User, sam: User) -> None:
+    trip = proposed(vehicle_class=VehicleClass.VAN, now=now)
+    draft = make.draft(trip, credited(ana, 9000), now=now)
+    covering.cover(pledge_id=draft.id, use_credit=True, now=now)
+    mine = make.pay(draft, now=now)
+    make.backed(trip, seats=8, now=now)
+    ready().commits(trip, now=now)
+    whole = fresh(mine).charge.minor
+    assert 9000 < whole < 2 * 9000  # a half is more than the card has paid
+
+    def given(leg: str, percent: int) -> int:
+        failures.refund_leg(trip_id=trip.id, leg=leg, percent=percent, now=now, by=sam)
+        left: Money = paid_by_payer(fresh(mine.payment))
+        return whole - left.minor
+
+    assert [given("return", percent) for percent in (50, 50, 60, 60)] == [
+        whole - whole // 2,
+        whole - whole // 2,
+        whole - whole * 40 // 100,
+        whole - whole * 40 // 100,
+    ]
+    told = Notice.objects.filter(kind="trips.leg_failed", recipient=ana)
+    assert {notice.facts["back"] for notice in told} == {
+        str(Money(whole - whole // 2, "USD")),
+        str(Money(whole // 2 - whole * 40 // 100, "USD")),
+    }
+    assert [given("outbound", percent) for percent in (25, 40)] == [
+        (whole - whole * 40 // 100) + (whole - whole * 75 // 100),
+        whole,
+    ]
+
+
+def test_a_way_gives_back_nothing_for_seats_that_were_given_up(at: Any, now: datetime, sam: User) -> None:
+    trip = proposed(vehicle_class=VehicleClass.VAN, now=now)
+    mine = make.backed(trip, seats=3, now=now)
+    make.backed(trip, seats=8, now=now)
+    ready().commits(trip, now=now)
+    late = trip.departs_at - timedelta(hours=10)
+    at.move_to(late)
+    stays = [pledges.Passenger(seat.name, (), seat.id) for seat in mine.passengers.all()][:1]
+    pledges.change_seats(pledge_id=mine.id, passengers=stays, by=mine.rider, now=late)
+    assert (fresh(mine).seats, given_back(mine)) == (1, 0)
+
+    for _twice in range(2):
+        failures.refund_leg(trip_id=trip.id, leg="return", now=late, by=sam)
+    half = mine.price.minor - mine.price.minor // 2
+    assert given_back(mine) == half
+
+    for leg in ("return", "outbound"):
+        failures.refund_leg(trip_id=trip.id, leg=leg, percent=100, now=late, by=sam)
+    assert given_back(mine) == mine.price.minor
 
 
 def test_whoever_does_not_come_gets_nothing_back(going: tuple[Company, Run, list[Pledge]], at: Any) -> None:

@@ -18,11 +18,11 @@ from tests.factories import pledges as make
 from tests.factories.payments import MASTERCARD, SAVES_THEN_DECLINES
 from tests.factories.trips import falling_van, proposed
 from tests.racing import together
-from tests.seeing import fresh
+from tests.seeing import fresh, given_back
 from trips import tasks
 from trips.actions import backing, fares, pledges, settlement, trips
 from trips.actions.backing import payment_id_of
-from trips.errors import FaresCannotFall
+from trips.errors import FaresCannotFall, SeatsMadeThePrice
 from trips.models import Pledge, Trip
 from trips.queries import fares as prices
 from trips.states import PledgeState, TripState, VehicleClass
@@ -57,6 +57,19 @@ def confirmed(trip: Trip, now: datetime, *seats: int, at_stop: int = 1) -> list[
     make.bound(trip, seats=14, now=now)
     assert fresh(trip).state == TripState.CONFIRMED
     return settled
+
+
+def with_seats(pledge: Pledge, people: list[pledges.Passenger], now: datetime) -> Pledge:
+    """These seats, agreed to."""
+    return pledges.change_seats(
+        pledge_id=pledge.id,
+        passengers=people,
+        by=pledge.rider,
+        now=now,
+        consent_text="I agree.",
+        consent_version="test",
+        consented=True,
+    )
 
 
 def close(trip: Trip, at: Any) -> datetime:
@@ -285,6 +298,32 @@ def test_later_riders_pay_the_price_in_force_and_lower_it_for_everybody(
     assert kept >= sum(van.cost_parts.values())
 
 
+@pytest.mark.parametrize("added", [False, True])
+def test_fewer_seats_do_not_keep_the_price_that_more_would_have_made(
+    van: Trip, now: datetime, added: bool
+) -> None:
+    first, _second = confirmed(van, now, 1, 8)
+    if added:
+        kept = [pledges.Passenger(seat.name, (), seat.id) for seat in first.passengers.all()]
+        draft = with_seats(first, [*kept, *[pledges.Passenger(f"Friend {n}") for n in range(4)]], now)
+    else:
+        draft = make.draft(van, seats=4, now=now)
+    full = draft.stop.fare_minor
+    assert draft.price_minor == share(full, 70)
+    seats = [pledges.Passenger(seat.name, (), seat.id) for seat in draft.passengers.all()]
+
+    for fewer in (1, 2, 3):  # with 10, 11 and 12 seats it would be 100 and 82 %
+        with pytest.raises(SeatsMadeThePrice, match=r"\$96.60 a seat is the price of all 4 seats"):
+            with_seats(draft, seats[:fewer], now)
+    assert (fresh(draft).seats, draft.passengers.count()) == (4, 4)
+    with_seats(draft, [pledges.Passenger("Renamed", (), seats[0].seat), *seats[1:]], now)
+
+    make.backed(van, seats=1, now=now)  # one more is in: with three the price is the same
+    with_seats(draft, seats[:3], now)
+    assert make.pay(fresh(draft), now=now).charge.minor == share(full, 70) * 3
+    assert fresh(van).locked_percent == 70
+
+
 def test_nothing_falls_once_the_fares_are_closed(van: Trip, at: Any, now: datetime) -> None:
     [pledge] = confirmed(van, now, 11)
     moment = close(van, at)
@@ -329,6 +368,43 @@ def test_who_left_gets_nothing_and_who_gave_up_a_seat_gets_it_for_the_others(
     per_seat = share(stayer.fare_minor, 82) - share(stayer.fare_minor, 65)
     assert fell == {fewer.payment_id: per_seat * 3, stayer.payment_id: per_seat * 4}
     assert audits.check(now=moment) == {}
+
+
+@pytest.mark.parametrize(
+    ("held", "late", "percent", "refund"),
+    [
+        (12, 0, 82, 100),  # eleven stay, who pay the bus at 82 %
+        (11, 0, 82, 75),
+        (9, 2, 82, 75),
+        (12, 1, 70, 75),
+        (13, 1, 65, 75),
+    ],
+)
+def test_all_comes_back_only_while_the_others_pay_the_bus_at_the_price_in_force(
+    van: Trip, now: datetime, held: int, late: int, percent: int, refund: int
+) -> None:
+    mine, *_others = confirmed(van, now, 1, held - 1)
+    if late:
+        make.backed(van, seats=late, now=now)
+    assert fresh(van).locked_percent == percent
+
+    look = pledges.leaving(fresh(mine), now)
+
+    assert (look.percent, look.others_short) == (refund, refund < 100)
+
+
+def test_who_makes_the_price_fall_and_leaves_bears_the_next_step(van: Trip, now: datetime) -> None:
+    first, _second = confirmed(van, now, 3, 6)
+    kept = [pledges.Passenger(seat.name, (), seat.id) for seat in first.passengers.all()]
+    rules.change("max_seats_per_pledge", 8, now=now, by=None)
+    added = with_seats(first, [*kept, *[pledges.Passenger(f"Friend {n}") for n in range(5)]], now)
+    added = make.pay(added, now=now)
+    assert fresh(van).locked_percent == 65
+
+    pledges.withdraw(pledge_id=added.id, by=first.rider, now=now)
+
+    assert given_back(added) == added.charge.minor - added.charge.percent(25).minor
+    assert sum(seat.kept_minor for seat in added.freed_seats.all()) == added.charge.percent(25).minor
 
 
 def test_never_more_than_is_left(van: Trip, at: Any, now: datetime, sam: Any) -> None:

@@ -57,11 +57,15 @@ def test_what_leaving_means(going: tuple[Trip, Pledge], at: Any, django_assert_m
     assert (told["place"], told["offered_until"], told["added"]) == (0, None, [])
 
     leave = f"/api/v1/pledges/{mine.code}/withdraw"
-    refused = client.post(leave, {"agreed": whole})
-    assert (refused.status_code, refused.json()["code"]) == (409, "amount_changed")
-    done = client.post(leave, {"agreed": whole - kept})
+    agreed = {"agreed": whole - kept, "agreed_kept": kept}
+    for worse in ({"agreed": whole}, {"agreed_kept": kept - 1}):
+        refused = client.post(leave, agreed | worse)
+        assert (refused.status_code, refused.json()["code"]) == (409, "amount_changed")
+    # What was free when it was shown: nothing stays that was not agreed to.
+    assert client.post(leave, {"agreed": 0}).json()["code"] == "amount_changed"
+    done = client.post(leave, agreed)
     assert (done.status_code, done.json()["state"]) == (200, "withdrawing")
-    assert client.post(leave, {"agreed": whole - kept}).status_code == 200
+    assert client.post(leave, agreed).status_code == 200
 
 
 def test_more_and_fewer_seats(going: tuple[Trip, Pledge], at: Any, now: datetime, max_: User) -> None:
@@ -83,6 +87,8 @@ def test_more_and_fewer_seats(going: tuple[Trip, Pledge], at: Any, now: datetime
     assert client.post(address, {**more, "consent": True}).json()["code"] == "not_changeable"
 
     fewer = client.post(address, {"passengers": kept[:1], "agreed": mine.charge.minor})
+    assert fewer.json()["code"] == "amount_changed"
+    fewer = client.post(address, {"passengers": kept[:1], "agreed": 0})
     assert fewer.json()["code"] == "amount_changed"
     fewer = client.post(address, {"passengers": kept[:1]})
     assert (fewer.status_code, fewer.data["seats"]) == (200, 1)

@@ -51,6 +51,17 @@ def test_more_seats_never_cost_more(bus: tuple[int, int], least: int) -> None:
     assert all(share == 100 for share in shares[:threshold])
 
 
+@given(bus=buses, least=some.integers(0, 100))
+def test_a_price_is_paid_by_no_more_seats_than_made_it(bus: tuple[int, int], least: int) -> None:
+    threshold, capacity = bus
+    ladder = ladders.build(threshold=threshold, capacity=capacity, least_percent=least)
+
+    for reached, percent in ladder:
+        seats = ladders.seats_to_pay(ladder, percent)
+        assert threshold <= seats <= reached
+        assert seats * percent >= threshold * 100 > (seats - 1) * percent
+
+
 @given(
     bus=buses, least=some.integers(0, 100), cost=some.integers(1, 1_000_000), unit=some.sampled_from([1, 100])
 )

@@ -34,9 +34,9 @@ def going(van: Trip, now: datetime) -> tuple[Trip, Pledge]:
 
 def lines(pledge: Pledge, *more: str, without: int = 0) -> dict[str, Any]:
     """What the form of the seats sends."""
-    seats = [
-        seat for part in leaving.ride(fresh(pledge)) if part.state == "paid" for seat in part.passengers.all()
-    ][without:]
+    first = fresh(pledge)
+    parts = [part for part in leaving.ride(first) if part.state == first.state]
+    seats = [seat for part in parts for seat in part.passengers.all()][without:]
     facts: dict[str, Any] = {"lines": str(len(seats) + len(more)), "do": "save"}
     for n, seat in enumerate(seats):
         facts |= {f"p{n}-name": seat.name, f"p{n}-seat": str(seat.id)}
@@ -70,9 +70,11 @@ def test_what_leaving_costs_is_shown_before_and_after(
     assert "until Sunday" in shown
     assert f"Leave and get {look.refund} back" in shown
 
-    more = client.post(address, {"refund": str(look.refund.minor + 1)})
-    assert more.status_code == 409
-    left = client.post(address, {"refund": str(look.refund.minor)}, follow=True)
+    fields = {"refund": str(look.refund.minor), "kept": str(look.kept.minor)}
+    assert all(f'name="{name}" value="{value}"' in page.content.decode() for name, value in fields.items())
+    for worse in ({"refund": str(look.refund.minor + 1)}, {"kept": str(look.kept.minor - 1)}, {"kept": ""}):
+        assert client.post(address, fields | worse).status_code == 409
+    left = client.post(address, fields, follow=True)
     assert "You have left this trip." in text(left)
     assert text(left).count("Back if it is sold again") == 2
 
@@ -88,6 +90,26 @@ def test_strangers_find_nothing(going: tuple[Trip, Pledge], max_: User) -> None:
     assert fresh(mine).state == "paid"
 
 
+def test_leaving_was_free_until_the_bus_became_certain(van: Trip, now: datetime) -> None:
+    mine = make.backed(van, seats=2, now=now)
+    make.backed(van, seats=7, now=now)
+    client = signed_in(mine.rider)
+    assert "Leave, free of charge" in text(client.get(f"/p/{mine.code}/leave/"))
+    fewer = {**lines(mine), "do": "remove-1"}
+    assert "giving up seats is free" in text(client.post(f"/p/{mine.code}/seats/", fewer))
+    free = {"refund": "0", "kept": "0"}
+
+    make.bound(van, seats=14, now=now)
+
+    left = client.post(f"/p/{mine.code}/leave/", free)
+    changed = client.post(f"/p/{mine.code}/seats/", {**lines(mine, without=1), **free})
+    look = pledges.leaving(fresh(mine), now)
+    assert (left.status_code, changed.status_code) == (409, 409)
+    assert f"{look.refund}, and {look.kept} would stay with the trip" in text(left)
+    assert f"Leave and get {look.refund} back" in text(left)
+    assert (fresh(mine).state, fresh(mine).seats, fresh(mine.payment).refunded_minor) == ("paid", 2, 0)
+
+
 # --- changing a paid ride
 
 
@@ -100,11 +122,15 @@ def test_fewer_seats_say_what_comes_back(going: tuple[Trip, Pledge], at: Any) ->
     address = f"/p/{mine.code}/seats/"
 
     seats = lines(mine)
-    shown = text(client.post(address, {**seats, "do": "remove-0"}))
+    page = client.post(address, {**seats, "do": "remove-0"})
+    shown = text(page)
+    fields = {"refund": str(look.refund.minor), "kept": str(look.kept.minor)}
+    assert all(f'name="{name}" value="{value}"' in page.content.decode() for name, value in fields.items())
     assert f"You get back at once {look.refund}" in shown
     assert f"Stays with the trip {look.kept}" in shown
 
-    client.post(address, {**lines(mine, without=1), "refund": str(look.refund.minor)})
+    assert client.post(address, {**lines(mine, without=1), **fields, "kept": "0"}).status_code == 409
+    client.post(address, {**lines(mine, without=1), **fields})
     assert (fresh(mine).seats, fresh(mine.payment).refunded_minor) == (1, look.refund.minor)
     assert FreedSeat.objects.get().kept_minor == look.kept.minor
 
