@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
@@ -15,7 +17,7 @@ from rally.money import Money
 from rally.templatetags.look import local_day, local_time_zoned
 from trips.models import Friend, Pledge, Seat, Trip
 from trips.models.pledges import Instrument
-from trips.queries import links
+from trips.queries import handed, links
 from trips.queries.leaving import Leaving
 from trips.states import JOINABLE, PledgeState
 
@@ -76,6 +78,11 @@ def lapsed(pledge: Pledge, now: datetime) -> None:
     _tell(pledge, "lapsed", now, why=pledge.trip.why_ended)
 
 
+def lapsed_holders(trip: Trip, pledges: Sequence[Pledge], now: datetime) -> None:
+    """The same to those who hold seats of these pledges."""
+    _tell_holders(pledges, "lapsed", now, why=trip.why_ended)
+
+
 def lapsed_captain(trip: Trip, now: datetime) -> None:
     """The same to a captain who has no seat on it."""
     facts = {**_facts(trip), "why": trip.why_ended, "url": _absolute(trip.get_absolute_url()), "seats": 0}
@@ -86,6 +93,11 @@ def lapsed_captain(trip: Trip, now: datetime) -> None:
 def cancelled(pledge: Pledge, amount: Money, now: datetime) -> None:
     """Somebody called it off; everything comes back: `amount`, with what was added to the ride."""
     _tell(pledge, "cancelled", now, paid=pledge.state == PledgeState.WITHDRAWING, amount=str(amount))
+
+
+def cancelled_holders(pledges: Sequence[Pledge], now: datetime) -> None:
+    """The same without money, to those who hold seats of these pledges."""
+    _tell_holders(pledges, "cancelled", now)
 
 
 def card_needs_you(pledge: Pledge, now: datetime) -> None:
@@ -147,14 +159,19 @@ def leg_failed(pledge: Pledge, leg: str, amount: Money, now: datetime) -> None:
     _tell(pledge, "leg_failed", now, about=about, way_back=leg == "return", back=str(amount))
 
 
+def leg_failed_holders(pledges: Sequence[Pledge], leg: str, now: datetime) -> None:
+    """The same without money, to those who hold seats of these pledges. Once for each way."""
+    _tell_holders(pledges, "leg_failed", now, event=leg, way_back=leg == "return")
+
+
 def goodwill(pledge: Pledge, amount: Money, now: datetime) -> None:
     """We are sorry: credit for your next ride."""
     _tell(pledge, "goodwill", now, credit=str(amount))
 
 
-def bus_lost(pledge: Pledge, now: datetime) -> None:
+def bus_lost(pledges: Sequence[Pledge], now: datetime) -> None:
     """The company that was to drive cannot; another one is being asked."""
-    _tell(pledge, "bus_lost", now, about=f"pledge:{pledge.id}:{int(now.timestamp())}")
+    _tell_everybody(pledges, "bus_lost", now)
 
 
 def refund_late(pledge: Pledge, amount: Money, about: str, now: datetime) -> None:
@@ -189,32 +206,26 @@ def boarding_pass(pledge: Pledge, now: datetime) -> None:
     if mine:
         _tell(pledge, "boarding_pass", now, passes=_passes(mine), calendar_url=links.calendar_link(pledge))
     for seat in seats:
-        if seat.holder is not None:
-            _tell(
-                pledge,
-                "boarding_pass",
-                now,
-                to=seat.holder,
-                about=f"seat:{seat.code}",
-                passes=_passes([seat]),
-                calendar_url="",
-                url=_absolute(seat.get_absolute_url()),
+        if seat.holder_id is not None:
+            seat.pledge = pledge
+            _tell_holder(
+                seat, "boarding_pass", now, about=f"seat:{seat.code}", passes=_passes([seat]), calendar_url=""
             )
 
 
-def run_changed(pledge: Pledge, now: datetime) -> None:
+def run_changed(pledges: Sequence[Pledge], now: datetime) -> None:
     """Another bus comes."""
-    _tell(pledge, "run_changed", now, about=f"pledge:{pledge.id}:{int(now.timestamp())}")
+    _tell_everybody(pledges, "run_changed", now)
 
 
-def times_moved(pledge: Pledge, now: datetime) -> None:
+def times_moved(pledges: Sequence[Pledge], now: datetime) -> None:
     """The event starts at another time, and the bus moves along."""
-    _tell(pledge, "times_moved", now, about=_moved(pledge.trip, now))
+    _tell_everybody(pledges, "times_moved", now, by_trip=True)
 
 
-def event_moved(pledge: Pledge, now: datetime) -> None:
+def event_moved(pledges: Sequence[Pledge], now: datetime) -> None:
     """The event is at another time or place; the bus keeps its times until somebody has decided."""
-    _tell(pledge, "event_moved", now, about=_moved(pledge.trip, now))
+    _tell_everybody(pledges, "event_moved", now, by_trip=True)
 
 
 def event_moved_captain(trip: Trip, now: datetime, *, moved: bool) -> None:
@@ -238,19 +249,22 @@ def _moved(trip: Trip, now: datetime) -> str:
     return f"trip:{trip.id}:{int(now.timestamp())}"
 
 
-def handed_over(pledge: Pledge, seat: Seat, *, giver: User, now: datetime) -> None:
+def handed_over(seat: Seat, *, giver: User, now: datetime) -> None:
     """A seat is yours now."""
-    holder = seat.holder
-    if holder is not None:
-        _tell(
-            pledge,
-            "handed_over",
-            now,
-            to=holder,
-            about=f"seat:{seat.code}",
-            giver=giver.short_name,
-            url=_absolute(seat.get_absolute_url()),
-        )
+    _tell_holder(seat, "handed_over", now, about=f"seat:{seat.code}", giver=giver.short_name)
+
+
+def seats_gone(seats: Iterable[Seat], now: datetime, *, taken_back: bool = False) -> None:
+    """To whoever holds one of these seats: it was given up, or taken back, and its boarding pass is worth nothing. Each
+    holder once; seats that nobody else holds are passed over."""
+    by_holder: dict[UUID, list[Seat]] = {}
+    for seat in seats:
+        if seat.holder_id is not None:
+            by_holder.setdefault(seat.holder_id, []).append(seat)
+    for theirs in by_holder.values():
+        names = [seat.name for seat in theirs]
+        about = f"seat:{theirs[0].code}"  # another one each time a seat changes hands
+        _tell_holder(theirs[0], "seat_gone", now, about=about, names=names, taken_back=taken_back)
 
 
 def captain_rewarded(pledge: Pledge, amount: Money, now: datetime) -> None:
@@ -301,28 +315,71 @@ def _passes(seats: list[Seat]) -> list[dict[str, str]]:
     ]
 
 
-def _tell(
-    pledge: Pledge, kind: str, now: datetime, *, to: User | None = None, about: str = "", **more: Any
+def _tell_everybody(pledges: Sequence[Pledge], kind: str, now: datetime, *, by_trip: bool = False) -> None:
+    """News of one moment to the riders of these pledges, each once whatever they added, and to those who hold seats of
+    theirs. Drafts may never come: they are told nothing. With `by_trip` all of it is about the trip."""
+    certain = [pledge for pledge in pledges if pledge.state != PledgeState.DRAFT]
+    for pledge in one_each(certain):
+        about = _moved(pledge.trip, now) if by_trip else f"pledge:{pledge.id}:{int(now.timestamp())}"
+        _tell(pledge, kind, now, about=about)
+    _tell_holders(certain, kind, now, event=str(int(now.timestamp())))
+
+
+def one_each(pledges: Iterable[Pledge]) -> list[Pledge]:
+    """Of each rider one pledge: the first, not what was added to it."""
+    found: dict[UUID, Pledge] = {}
+    for pledge in pledges:
+        if pledge.rider_id not in found or pledge.enlarges_id is None:
+            found[pledge.rider_id] = pledge
+    return list(found.values())
+
+
+def _tell_holders(
+    pledges: Sequence[Pledge], kind: str, now: datetime, *, event: str = "", **more: Any
 ) -> None:
-    trip, stop = pledge.trip, pledge.stop
+    """The same news to those who hold seats of these pledges: without money, which is not theirs (`held`). Each once, and
+    not who is told as a rider of one of them."""
+    told: set[UUID | None] = {pledge.rider_id for pledge in pledges}
+    for seat in handed.held(pledges):
+        if seat.holder_id not in told:
+            told.add(seat.holder_id)
+            about = f"trip:{seat.pledge.trip_id}:{event}".rstrip(":")
+            _tell_holder(seat, kind, now, about=about, held=True, **more)
+
+
+def _tell(pledge: Pledge, kind: str, now: datetime, *, about: str = "", **more: Any) -> None:
     facts = {
-        **_facts(trip),
+        **_ride_facts(pledge),
         "seats": pledge.seats,
         "amount": str(pledge.charge),
-        "stop": stop.name,
-        "address": stop.address,
-        "departs": local_time_zoned(stop.departs_at, stop),
-        "returns": local_time_zoned(stop.returns_at, stop),
         "url": _absolute(pledge.get_absolute_url()),
         **more,
     }
     outbox.put(
-        to=to or pledge.rider,
+        to=pledge.rider,
         kind=f"trips.{kind}",
         subject=about or f"pledge:{pledge.id}",
         facts=facts,
         now=now,
     )
+
+
+def _tell_holder(seat: Seat, kind: str, now: datetime, *, about: str, **more: Any) -> None:
+    """To whoever a seat was handed to; nothing about what it costs."""
+    assert seat.holder is not None  # noqa: S101 - the caller has looked
+    facts = {**_ride_facts(seat.pledge), "url": _absolute(seat.get_absolute_url()), **more}
+    outbox.put(to=seat.holder, kind=f"trips.{kind}", subject=about, facts=facts, now=now)
+
+
+def _ride_facts(pledge: Pledge) -> dict[str, Any]:
+    stop = pledge.stop
+    return {
+        **_facts(pledge.trip),
+        "stop": stop.name,
+        "address": stop.address,
+        "departs": local_time_zoned(stop.departs_at, stop),
+        "returns": local_time_zoned(stop.returns_at, stop),
+    }
 
 
 def _facts(trip: Trip) -> dict[str, Any]:

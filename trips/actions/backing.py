@@ -25,7 +25,11 @@ from trips.locks import locked_pledge
 from trips.models import Pledge, Trip
 from trips.models.pledges import Instrument
 from trips.queries import terms
+from trips.queries.handed import held
 from trips.states import OCCUPYING, PLEDGE, PledgeState, TripState
+
+#: Whoever has a seat now is still to ride on it, and whoever waits for one can still get it.
+_BEFORE_IT_LEAVES = (TripState.GATHERING, TripState.SETTLING, TripState.CONFIRMED)
 
 
 @transaction.atomic
@@ -84,12 +88,20 @@ def catch_up(*, trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> 
     was = PledgeState(pledge.state)
     for step in _way(was, to):
         move(pledge, step, now=now, by=None, trip=trip)
+    if pledge.state not in OCCUPYING:
+        _tell_holders(trip, pledge, now)
     if was == PledgeState.DRAFT and pledge.state in {PledgeState.BACKED, PledgeState.HELD, PledgeState.PAID}:
         trip.refresh_from_db(fields=["seats_pledged", "seats_taken", "seats_funded"])
         pledge.payment = payment
         notices.pledged(pledge, now)
     if pledge.state == PledgeState.PAID and trip.told_passes_at is not None:
         notices.boarding_pass(pledge, now)
+
+
+def _tell_holders(trip: Trip, pledge: Pledge, now: datetime) -> None:
+    """A pledge has ended: who holds seats of it and was still to ride on them has them no more."""
+    if trip.state in _BEFORE_IT_LEAVES:
+        notices.seats_gone(held([pledge]), now)
 
 
 def _way(old: PledgeState, new: PledgeState) -> list[PledgeState]:
@@ -272,7 +284,7 @@ def move(
         pledge.ended_at = now
         also.append("ended_at")
     journal.move(pledge, PLEDGE, to, now=now, by=by, why=why, also=tuple(also))
-    if freed and trip.state in {TripState.GATHERING, TripState.SETTLING, TripState.CONFIRMED}:
+    if freed and trip.state in _BEFORE_IT_LEAVES:
         later("trips.offer_seats", trip_id=trip.id)
     if to == PledgeState.PAID and _joined_late(trip, pledge):
         later("trips.resell", trip_id=trip.id)
@@ -341,6 +353,7 @@ def drop(*, pledge_id: Any, now: datetime) -> None:
     payments.release(payment_id=payment.id, keep_card=False, now=now, why="no card in time")
     trip.refresh_from_db(fields=["seats_taken"])
     notices.dropped(pledge, now)
+    _tell_holders(trip, pledge, now)
 
 
 @transaction.atomic

@@ -55,8 +55,10 @@ def refund_leg(
         raise NotChangeable(why=_("nobody has paid for this trip"))
 
     back = Money.zero(trip.currency)
-    for pledge in sorted(locked_pledges(trip, [PledgeState.PAID]), key=payment_id_of):
+    pledges = sorted(locked_pledges(trip, [PledgeState.PAID]), key=payment_id_of)
+    for pledge in pledges:
         back += _refund_part(pledge, leg, share, now=now, by=by)
+    notices.leg_failed_holders(pledges, leg, now)
     return back
 
 

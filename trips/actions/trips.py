@@ -101,17 +101,13 @@ def lose_bus(*, trip_id: Any, now: datetime, by: User | None) -> Trip:
     had_bus = trip.has_bus
     trip = unbind_bus(trip_id=trip_id, now=now, by=by)
     if had_bus and trip.state == TripState.CONFIRMED:
-        for pledge in locked_pledges(trip, OCCUPYING):
-            if pledge.state != PledgeState.DRAFT and pledge.enlarges_id is None:
-                notices.bus_lost(pledge, now)
+        notices.bus_lost(locked_pledges(trip, OCCUPYING), now)
     return trip
 
 
 def run_changed(*, trip: Trip, now: datetime) -> None:
-    """Tell the riders of a locked, confirmed trip that another bus comes."""
-    for pledge in locked_pledges(trip, OCCUPYING):
-        if pledge.state != PledgeState.DRAFT and pledge.enlarges_id is None:
-            notices.run_changed(pledge, now)
+    """Tell the riders of a locked, confirmed trip, and those who hold seats of theirs, that another bus comes."""
+    notices.run_changed(locked_pledges(trip, OCCUPYING), now)
 
 
 @transaction.atomic
@@ -139,11 +135,13 @@ def cancel(
     for pledge in live:
         ride = pledge.enlarges_id or pledge.id
         whole[ride] = whole.get(ride, Money.zero(trip.currency)) + pledge.charge
+    told = [pledge for pledge in live if pledge.state != PledgeState.DRAFT]
     for pledge in live:
-        told = pledge.state != PledgeState.DRAFT
         backing.let_go(trip=trip, pledge=pledge, now=now, why="cancelled")
-        if told and pledge.enlarges_id is None:
+    for pledge in told:
+        if pledge.enlarges_id is None:
             notices.cancelled(pledge, whole[pledge.id], now)
+    notices.cancelled_holders(told, now)
     resale.keep_nothing(trip_id=trip.id, now=now)
     if sorry:
         failures.say_sorry(trip=trip, pledges=had_paid, now=now, by=by)

@@ -539,14 +539,14 @@ def test_every_mail_can_be_read(van: Trip, at: Any, now: datetime) -> None:
         notices.still_needed,
         notices.lapsed,
         notices.came_late,
-        notices.run_changed,
-        notices.bus_lost,
         notices.waiting,
         notices.waiting_ended,
         notices.seats_offered,
         notices.offer_over,
     ):
         extra(pledge, now)
+    notices.run_changed([pledge], now)
+    notices.bus_lost([pledge], now)
     notices.cancelled(pledge, pledge.charge, now)
     notices.resold(pledge, 1, pledge.price, now)
     notices.goodwill(pledge, pledge.price, now)
@@ -571,6 +571,7 @@ def test_every_mail_can_be_read(van: Trip, at: Any, now: datetime) -> None:
         "boarding_pass",
         "run_changed",
         "handed_over",
+        "seat_gone",
         "bus_lost",
         "waiting",
         "waiting_ended",
