@@ -10,14 +10,14 @@ from uuid import UUID
 from django.conf import settings
 from django.urls import reverse
 
-from payments.queries import parts_for
+from payments.queries import Back, parts_for
 from rally import outbox
 from rally.models import User
 from rally.money import Money
 from rally.templatetags.look import local_day, local_time_zoned
 from trips.models import Friend, Pledge, Seat, Trip
 from trips.models.pledges import Instrument
-from trips.queries import handed, links
+from trips.queries import handed, links, riding
 from trips.queries.leaving import Leaving
 from trips.states import JOINABLE, PledgeState
 
@@ -60,7 +60,7 @@ def confirmed(pledge: Pledge, now: datetime) -> None:
     )
 
 
-def fare_fell(pledge: Pledge, *, was: Money, back: Money, now: datetime) -> None:
+def fare_fell(pledge: Pledge, *, was: Money, back: Back, now: datetime) -> None:
     """Others joined after you: what you paid, what a seat costs now, what comes back."""
     _tell(
         pledge,
@@ -69,7 +69,7 @@ def fare_fell(pledge: Pledge, *, was: Money, back: Money, now: datetime) -> None
         paid=str(was * pledge.seats),
         was=str(was),
         price=str(pledge.price),
-        back=str(back),
+        **_back(back),
     )
 
 
@@ -90,14 +90,21 @@ def lapsed_captain(trip: Trip, now: datetime) -> None:
         outbox.put(to=trip.captain, kind="trips.lapsed", subject=f"trip:{trip.id}", facts=facts, now=now)
 
 
-def cancelled(pledge: Pledge, amount: Money, now: datetime) -> None:
-    """Somebody called it off; everything comes back: `amount`, with what was added to the ride."""
-    _tell(pledge, "cancelled", now, paid=pledge.state == PledgeState.WITHDRAWING, amount=str(amount))
+def cancelled(parts: Sequence[Pledge], back: Back, now: datetime) -> None:
+    """Somebody called it off; what was paid for a ride and all that was added to it comes back: `back`."""
+    states = {part.state for part in parts}
+    paid, taking = PledgeState.WITHDRAWING in states, PledgeState.CAPTURING in states
+    _tell(parts[0], "cancelled", now, paid=paid, taking=taking, **_back(back))
 
 
 def cancelled_holders(pledges: Sequence[Pledge], now: datetime) -> None:
     """The same without money, to those who hold seats of these pledges."""
     _tell_holders(pledges, "cancelled", now)
+
+
+def rest_back(pledge: Pledge, back: Back, now: datetime, *, about: str = "") -> None:
+    """The trip was called off: what had stayed here of your payment comes back too."""
+    _tell(pledge, "rest_back", now, about=f"pledge:{pledge.id}:{about}".rstrip(":"), **_back(back))
 
 
 def card_needs_you(pledge: Pledge, now: datetime) -> None:
@@ -121,9 +128,9 @@ def fewer_seats(pledge: Pledge, fewer: int, look: Leaving, now: datetime) -> Non
     _tell(pledge, "fewer_seats", now, about=about, fewer=fewer, **_going(look))
 
 
-def resold(pledge: Pledge, n: int, amount: Money, now: datetime) -> None:
+def resold(pledge: Pledge, n: int, back: Back, now: datetime) -> None:
     """A seat that you gave up was sold again: the rest of its price comes back."""
-    _tell(pledge, "resold", now, about=f"pledge:{pledge.id}:{n}", back=str(amount))
+    _tell(pledge, "resold", now, about=f"pledge:{pledge.id}:{n}", **_back(back))
 
 
 def waiting(pledge: Pledge, now: datetime) -> None:
@@ -153,10 +160,10 @@ def waiting_ended(pledge: Pledge, now: datetime) -> None:
     _tell(pledge, "waiting_ended", now, why=pledge.trip.why_ended)
 
 
-def leg_failed(pledge: Pledge, leg: str, amount: Money, now: datetime) -> None:
+def leg_failed(pledge: Pledge, leg: str, back: Back, now: datetime) -> None:
     """One way was not driven; this comes back."""
-    about = f"pledge:{pledge.id}:{leg}:{amount.minor}"
-    _tell(pledge, "leg_failed", now, about=about, way_back=leg == "return", back=str(amount))
+    about = f"pledge:{pledge.id}:{leg}:{back.whole.minor}"
+    _tell(pledge, "leg_failed", now, about=about, way_back=leg == "return", **_back(back))
 
 
 def leg_failed_holders(pledges: Sequence[Pledge], leg: str, now: datetime) -> None:
@@ -187,11 +194,17 @@ def dropped(pledge: Pledge, now: datetime) -> None:
 
 def _going(look: Leaving) -> dict[str, Any]:
     return {
-        "refund": str(look.refund) if look.refund else "",
+        **_back(look.back),
         "kept": str(look.kept) if look.kept else "",
         "by_the_bank": look.by_the_bank,
         "others_short": look.others_short,
     }
+
+
+def _back(back: Back) -> dict[str, str]:
+    """What goes back in all, and where, for `trips/_back.txt`; empty what is nothing."""
+    parts = {"back": back.whole, "to_card": back.to_card, "to_credit": back.to_credit}
+    return {name: str(part) if part else "" for name, part in parts.items()}
 
 
 def came_late(pledge: Pledge, now: datetime) -> None:
@@ -319,19 +332,10 @@ def _tell_everybody(pledges: Sequence[Pledge], kind: str, now: datetime, *, by_t
     """News of one moment to the riders of these pledges, each once whatever they added, and to those who hold seats of
     theirs. Drafts may never come: they are told nothing. With `by_trip` all of it is about the trip."""
     certain = [pledge for pledge in pledges if pledge.state != PledgeState.DRAFT]
-    for pledge in one_each(certain):
+    for pledge, *_added in riding.by_ride(certain):
         about = _moved(pledge.trip, now) if by_trip else f"pledge:{pledge.id}:{int(now.timestamp())}"
         _tell(pledge, kind, now, about=about)
     _tell_holders(certain, kind, now, event=str(int(now.timestamp())))
-
-
-def one_each(pledges: Iterable[Pledge]) -> list[Pledge]:
-    """Of each rider one pledge: the first, not what was added to it."""
-    found: dict[UUID, Pledge] = {}
-    for pledge in pledges:
-        if pledge.rider_id not in found or pledge.enlarges_id is None:
-            found[pledge.rider_id] = pledge
-    return list(found.values())
 
 
 def _tell_holders(

@@ -74,8 +74,9 @@ def _refund_part(pledge: Pledge, leg: str, share: int, *, now: datetime, by: Use
     reason = f"leg:{leg}:{share}" if known else f"leg:{leg}"
     # One rider's dispute must not keep the others waiting: what it holds is with the bank.
     with suppress(DisputeOpen):
+        back = payments.way_back(payment, amount)
         payments.refund(payment_id=payment.id, amount=amount, reason=reason, now=now, by=by)
-        notices.leg_failed(pledge, leg, amount, now)
+        notices.leg_failed(pledge, leg, back, now)
         return amount
     return nothing
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from payments.queries import Back
 from rally import journal
 from rally.later import later
 from rally.models import User
-from rally.money import Money
 from trips import notices
 from trips.actions import backing, failures, fares, resale
 from trips.actions.settlement import announce
@@ -20,6 +19,7 @@ from trips.errors import BusTooSmall, NotChangeable
 from trips.locks import locked_pledges, locked_trip
 from trips.models import Trip
 from trips.permissions import check_can_cancel
+from trips.queries.riding import by_ride
 from trips.signals import trip_changed, trip_lapsed
 from trips.states import OCCUPYING, SEATS, TRIP, PledgeState, TripState, VehicleClass
 
@@ -131,16 +131,11 @@ def cancel(
     journal.move(trip, TRIP, TripState.CANCELLED, now=now, by=by, why=why, also=("decided_at", "why_ended"))
     live = locked_pledges(trip, OCCUPYING)
     had_paid = [pledge for pledge in live if pledge.state == PledgeState.PAID]
-    whole: dict[UUID, Money] = {}
-    for pledge in live:
-        ride = pledge.enlarges_id or pledge.id
-        whole[ride] = whole.get(ride, Money.zero(trip.currency)) + pledge.charge
     told = [pledge for pledge in live if pledge.state != PledgeState.DRAFT]
-    for pledge in live:
-        backing.let_go(trip=trip, pledge=pledge, now=now, why="cancelled")
-    for pledge in told:
-        if pledge.enlarges_id is None:
-            notices.cancelled(pledge, whole[pledge.id], now)
+    back = {pledge.id: backing.let_go(trip=trip, pledge=pledge, now=now, why="cancelled") for pledge in live}
+    for parts in by_ride(told):
+        whole = sum((back[part.id] for part in parts), Back.nothing(trip.currency))
+        notices.cancelled(parts, whole, now)
     notices.cancelled_holders(told, now)
     resale.keep_nothing(trip_id=trip.id, now=now)
     if sorry:

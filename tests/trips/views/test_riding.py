@@ -11,6 +11,7 @@ from django.core import mail
 from django.test import Client
 
 from payments.models import Checkout, Payment
+from payments.queries import Back
 from payments.states import CheckoutState, PaymentState
 from rally import outbox
 from rally.models import Notice, User
@@ -547,10 +548,12 @@ def test_every_mail_can_be_read(van: Trip, at: Any, now: datetime) -> None:
         extra(pledge, now)
     notices.run_changed([pledge], now)
     notices.bus_lost([pledge], now)
-    notices.cancelled(pledge, pledge.charge, now)
-    notices.resold(pledge, 1, pledge.price, now)
+    back = Back(to_card=pledge.price, to_credit=pledge.price)
+    notices.cancelled([pledge], back, now)
+    notices.rest_back(pledge, back, now)
+    notices.resold(pledge, 1, back, now)
     notices.goodwill(pledge, pledge.price, now)
-    notices.leg_failed(pledge, "return", pledge.price, now)
+    notices.leg_failed(pledge, "return", back, now)
     notices.refund_late(pledge, pledge.price, "refund:1", now)
     notices.fewer_seats(pledge, 1, pledges.leaving(pledge, now), now)
     pledges.withdraw(pledge_id=pledge.id, by=pledge.rider, now=van.departs_at - timedelta(hours=30))
@@ -578,6 +581,7 @@ def test_every_mail_can_be_read(van: Trip, at: Any, now: datetime) -> None:
         "seats_offered",
         "offer_over",
         "resold",
+        "rest_back",
         "goodwill",
         "leg_failed",
         "refund_late",
