@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
 
-from payments.queries import parts_for
+from payments.queries import Back, parts_for
 from rally import outbox
 from rally.models import User
 from rally.money import Money
 from rally.templatetags.look import local_day, local_time_zoned
 from trips.models import Friend, Pledge, Seat, Trip
 from trips.models.pledges import Instrument
-from trips.queries import links, stranded
+from trips.queries import handed, links, riding, stranded
 from trips.queries.leaving import Leaving
 from trips.states import JOINABLE, PledgeState
 
@@ -58,7 +60,7 @@ def confirmed(pledge: Pledge, now: datetime) -> None:
     )
 
 
-def fare_fell(pledge: Pledge, *, was: Money, back: Money, now: datetime) -> None:
+def fare_fell(pledge: Pledge, *, was: Money, back: Back, now: datetime) -> None:
     """Others joined after you: what you paid, what a seat costs now, what comes back."""
     _tell(
         pledge,
@@ -67,13 +69,18 @@ def fare_fell(pledge: Pledge, *, was: Money, back: Money, now: datetime) -> None
         paid=str(was * pledge.seats),
         was=str(was),
         price=str(pledge.price),
-        back=str(back),
+        **_back(back),
     )
 
 
 def lapsed(pledge: Pledge, now: datetime) -> None:
     """It does not run; nothing was taken."""
     _tell(pledge, "lapsed", now, why=pledge.trip.why_ended)
+
+
+def lapsed_holders(trip: Trip, pledges: Sequence[Pledge], now: datetime) -> None:
+    """The same to those who hold seats of these pledges."""
+    _tell_holders(pledges, "lapsed", now, why=trip.why_ended)
 
 
 def lapsed_captain(trip: Trip, now: datetime) -> None:
@@ -83,16 +90,21 @@ def lapsed_captain(trip: Trip, now: datetime) -> None:
         outbox.put(to=trip.captain, kind="trips.lapsed", subject=f"trip:{trip.id}", facts=facts, now=now)
 
 
-def cancelled(pledge: Pledge, amount: Money, now: datetime) -> None:
-    """Somebody called it off; everything comes back: `amount`, with what was added to the ride."""
-    _tell(
-        pledge,
-        "cancelled",
-        now,
-        paid=pledge.state == PledgeState.WITHDRAWING,
-        amount=str(amount),
-        why=pledge.trip.why_ended,
-    )
+def cancelled(parts: Sequence[Pledge], back: Back, now: datetime) -> None:
+    """Somebody called it off; what was paid for a ride and all that was added to it comes back: `back`."""
+    states, why = {part.state for part in parts}, parts[0].trip.why_ended
+    paid, taking = PledgeState.WITHDRAWING in states, PledgeState.CAPTURING in states
+    _tell(parts[0], "cancelled", now, paid=paid, taking=taking, why=why, **_back(back))
+
+
+def cancelled_holders(trip: Trip, pledges: Sequence[Pledge], now: datetime) -> None:
+    """The same without money, to those who hold seats of these pledges."""
+    _tell_holders(pledges, "cancelled", now, why=trip.why_ended)
+
+
+def rest_back(pledge: Pledge, back: Back, now: datetime, *, about: str = "") -> None:
+    """The trip was called off: what had stayed here of your payment comes back too."""
+    _tell(pledge, "rest_back", now, about=f"pledge:{pledge.id}:{about}".rstrip(":"), **_back(back))
 
 
 def card_needs_you(pledge: Pledge, now: datetime) -> None:
@@ -116,9 +128,9 @@ def fewer_seats(pledge: Pledge, fewer: int, look: Leaving, now: datetime) -> Non
     _tell(pledge, "fewer_seats", now, about=about, fewer=fewer, **_going(look))
 
 
-def resold(pledge: Pledge, n: int, amount: Money, now: datetime) -> None:
+def resold(pledge: Pledge, n: int, back: Back, now: datetime) -> None:
     """A seat that you gave up was sold again: the rest of its price comes back."""
-    _tell(pledge, "resold", now, about=f"pledge:{pledge.id}:{n}", back=str(amount))
+    _tell(pledge, "resold", now, about=f"pledge:{pledge.id}:{n}", **_back(back))
 
 
 def waiting(pledge: Pledge, now: datetime) -> None:
@@ -148,10 +160,15 @@ def waiting_ended(pledge: Pledge, now: datetime) -> None:
     _tell(pledge, "waiting_ended", now, why=pledge.trip.why_ended)
 
 
-def leg_failed(pledge: Pledge, leg: str, amount: Money, now: datetime) -> None:
+def leg_failed(pledge: Pledge, leg: str, back: Back, now: datetime) -> None:
     """One way was not driven; this comes back."""
-    about = f"pledge:{pledge.id}:{leg}:{amount.minor}"
-    _tell(pledge, "leg_failed", now, about=about, way_back=leg == "return", back=str(amount))
+    about = f"pledge:{pledge.id}:{leg}:{back.whole.minor}"
+    _tell(pledge, "leg_failed", now, about=about, way_back=leg == "return", **_back(back))
+
+
+def leg_failed_holders(pledges: Sequence[Pledge], leg: str, now: datetime) -> None:
+    """The same without money, to those who hold seats of these pledges. Once for each way."""
+    _tell_holders(pledges, "leg_failed", now, event=leg, way_back=leg == "return")
 
 
 def goodwill(pledge: Pledge, amount: Money, now: datetime) -> None:
@@ -159,16 +176,11 @@ def goodwill(pledge: Pledge, amount: Money, now: datetime) -> None:
     _tell(pledge, "goodwill", now, credit=str(amount))
 
 
-def bus_lost(pledge: Pledge, now: datetime) -> None:
+def bus_lost(trip: Trip, pledges: Sequence[Pledge], now: datetime) -> None:
     """The company that was to drive cannot; another one is being asked, until then."""
-    ends_at = stranded.called_off_at(pledge.trip)
-    _tell(
-        pledge,
-        "bus_lost",
-        now,
-        about=f"pledge:{pledge.id}:{int(now.timestamp())}",
-        until=local_time_zoned(ends_at, pledge.stop) if ends_at > now else "",
-    )
+    ends_at = stranded.called_off_at(trip)
+    until = local_time_zoned(ends_at, trip.event.venue) if ends_at > now else ""
+    _tell_everybody(pledges, "bus_lost", now, until=until)
 
 
 def refund_late(pledge: Pledge, amount: Money, about: str, now: datetime) -> None:
@@ -184,11 +196,17 @@ def dropped(pledge: Pledge, now: datetime) -> None:
 
 def _going(look: Leaving) -> dict[str, Any]:
     return {
-        "refund": str(look.refund) if look.refund else "",
+        **_back(look.back),
         "kept": str(look.kept) if look.kept else "",
         "by_the_bank": look.by_the_bank,
         "others_short": look.others_short,
     }
+
+
+def _back(back: Back) -> dict[str, str]:
+    """What goes back in all, and where, for `trips/_back.txt`; empty what is nothing."""
+    parts = {"back": back.whole, "to_card": back.to_card, "to_credit": back.to_credit}
+    return {name: str(part) if part else "" for name, part in parts.items()}
 
 
 def came_late(pledge: Pledge, now: datetime) -> None:
@@ -203,32 +221,26 @@ def boarding_pass(pledge: Pledge, now: datetime) -> None:
     if mine:
         _tell(pledge, "boarding_pass", now, passes=_passes(mine), calendar_url=links.calendar_link(pledge))
     for seat in seats:
-        if seat.holder is not None:
-            _tell(
-                pledge,
-                "boarding_pass",
-                now,
-                to=seat.holder,
-                about=f"seat:{seat.code}",
-                passes=_passes([seat]),
-                calendar_url="",
-                url=_absolute(seat.get_absolute_url()),
+        if seat.holder_id is not None:
+            seat.pledge = pledge
+            _tell_holder(
+                seat, "boarding_pass", now, about=f"seat:{seat.code}", passes=_passes([seat]), calendar_url=""
             )
 
 
-def run_changed(pledge: Pledge, now: datetime) -> None:
+def run_changed(pledges: Sequence[Pledge], now: datetime) -> None:
     """Another bus comes."""
-    _tell(pledge, "run_changed", now, about=f"pledge:{pledge.id}:{int(now.timestamp())}")
+    _tell_everybody(pledges, "run_changed", now)
 
 
-def times_moved(pledge: Pledge, now: datetime) -> None:
+def times_moved(pledges: Sequence[Pledge], now: datetime) -> None:
     """The event starts at another time, and the bus moves along."""
-    _tell(pledge, "times_moved", now, about=_moved(pledge.trip, now))
+    _tell_everybody(pledges, "times_moved", now, by_trip=True)
 
 
-def event_moved(pledge: Pledge, now: datetime) -> None:
+def event_moved(pledges: Sequence[Pledge], now: datetime) -> None:
     """The event is at another time or place; the bus keeps its times until somebody has decided."""
-    _tell(pledge, "event_moved", now, about=_moved(pledge.trip, now))
+    _tell_everybody(pledges, "event_moved", now, by_trip=True)
 
 
 def event_moved_captain(trip: Trip, now: datetime, *, moved: bool) -> None:
@@ -252,19 +264,22 @@ def _moved(trip: Trip, now: datetime) -> str:
     return f"trip:{trip.id}:{int(now.timestamp())}"
 
 
-def handed_over(pledge: Pledge, seat: Seat, *, giver: User, now: datetime) -> None:
+def handed_over(seat: Seat, *, giver: User, now: datetime) -> None:
     """A seat is yours now."""
-    holder = seat.holder
-    if holder is not None:
-        _tell(
-            pledge,
-            "handed_over",
-            now,
-            to=holder,
-            about=f"seat:{seat.code}",
-            giver=giver.short_name,
-            url=_absolute(seat.get_absolute_url()),
-        )
+    _tell_holder(seat, "handed_over", now, about=f"seat:{seat.code}", giver=giver.short_name)
+
+
+def seats_gone(seats: Iterable[Seat], now: datetime, *, taken_back: bool = False) -> None:
+    """To whoever holds one of these seats: it was given up, or taken back, and its boarding pass is worth nothing. Each
+    holder once; seats that nobody else holds are passed over."""
+    by_holder: dict[UUID, list[Seat]] = {}
+    for seat in seats:
+        if seat.holder_id is not None:
+            by_holder.setdefault(seat.holder_id, []).append(seat)
+    for theirs in by_holder.values():
+        names = [seat.name for seat in theirs]
+        about = f"seat:{theirs[0].code}"  # another one each time a seat changes hands
+        _tell_holder(theirs[0], "seat_gone", now, about=about, names=names, taken_back=taken_back)
 
 
 def captain_rewarded(pledge: Pledge, amount: Money, now: datetime) -> None:
@@ -315,28 +330,64 @@ def _passes(seats: list[Seat]) -> list[dict[str, str]]:
     ]
 
 
-def _tell(
-    pledge: Pledge, kind: str, now: datetime, *, to: User | None = None, about: str = "", **more: Any
+def _tell_everybody(
+    pledges: Sequence[Pledge], kind: str, now: datetime, *, by_trip: bool = False, **more: Any
 ) -> None:
-    trip, stop = pledge.trip, pledge.stop
+    """News of one moment to the riders of these pledges, each once whatever they added, and to those who hold seats of
+    theirs. Drafts may never come: they are told nothing. With `by_trip` all of it is about the trip."""
+    certain = [pledge for pledge in pledges if pledge.state != PledgeState.DRAFT]
+    for pledge, *_added in riding.by_ride(certain):
+        about = _moved(pledge.trip, now) if by_trip else f"pledge:{pledge.id}:{int(now.timestamp())}"
+        _tell(pledge, kind, now, about=about, **more)
+    _tell_holders(certain, kind, now, event=str(int(now.timestamp())), **more)
+
+
+def _tell_holders(
+    pledges: Sequence[Pledge], kind: str, now: datetime, *, event: str = "", **more: Any
+) -> None:
+    """The same news to those who hold seats of these pledges: without money, which is not theirs (`held`). Each once, and
+    not who is told as a rider of one of them."""
+    told: set[UUID | None] = {pledge.rider_id for pledge in pledges}
+    for seat in handed.held(pledges):
+        if seat.holder_id not in told:
+            told.add(seat.holder_id)
+            about = f"trip:{seat.pledge.trip_id}:{event}".rstrip(":")
+            _tell_holder(seat, kind, now, about=about, held=True, **more)
+
+
+def _tell(pledge: Pledge, kind: str, now: datetime, *, about: str = "", **more: Any) -> None:
     facts = {
-        **_facts(trip),
+        **_ride_facts(pledge),
         "seats": pledge.seats,
         "amount": str(pledge.charge),
-        "stop": stop.name,
-        "address": stop.address,
-        "departs": local_time_zoned(stop.departs_at, stop),
-        "returns": local_time_zoned(stop.returns_at, stop),
         "url": _absolute(pledge.get_absolute_url()),
         **more,
     }
     outbox.put(
-        to=to or pledge.rider,
+        to=pledge.rider,
         kind=f"trips.{kind}",
         subject=about or f"pledge:{pledge.id}",
         facts=facts,
         now=now,
     )
+
+
+def _tell_holder(seat: Seat, kind: str, now: datetime, *, about: str, **more: Any) -> None:
+    """To whoever a seat was handed to; nothing about what it costs."""
+    assert seat.holder is not None  # noqa: S101 - the caller has looked
+    facts = {**_ride_facts(seat.pledge), "url": _absolute(seat.get_absolute_url()), **more}
+    outbox.put(to=seat.holder, kind=f"trips.{kind}", subject=about, facts=facts, now=now)
+
+
+def _ride_facts(pledge: Pledge) -> dict[str, Any]:
+    stop = pledge.stop
+    return {
+        **_facts(pledge.trip),
+        "stop": stop.name,
+        "address": stop.address,
+        "departs": local_time_zoned(stop.departs_at, stop),
+        "returns": local_time_zoned(stop.returns_at, stop),
+    }
 
 
 def _facts(trip: Trip) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from payments.actions import bearers, contributions, journal, ledger, standings
 from payments.errors import DisputeOpen, NothingToRefund, PaymentClosed
 from payments.models import Account, Attempt, Operation, Payment, Refund
 from payments.queries import refund_pays_twice
-from payments.queries.parts import Saving
+from payments.queries.parts import Back, Saving
 from payments.queries.worth import promotions_part
 from payments.states import PAYMENT, REFUND, AttemptState, CheckoutState, PaymentState, RefundState
 from rally import audit
@@ -218,16 +218,18 @@ def refund(*, payment_id: UUID, amount: Money, reason: str, now: datetime, by: U
     if refund_pays_twice(payment.id):
         raise DisputeOpen
 
-    by_card = min(amount.minor, _left_by_card(payment))
-    row = _to_card(payment, attempt, by_card, reason=reason, now=now, by=by) if by_card else None
-    if amount.minor > by_card:
-        contributions.refund_credit(payment, amount=amount.minor - by_card, reason=reason, now=now)
+    back = way_back(payment, amount)
+    row = None
+    if back.to_card:
+        row = _to_card(payment, attempt, back.to_card.minor, reason=reason, now=now, by=by)
+    if back.to_credit:
+        contributions.refund_credit(payment, amount=back.to_credit.minor, reason=reason, now=now)
     standings.follow(payment, now=now)
     return row
 
 
 @transaction.atomic
-def lower(*, payment_id: UUID, was: Money, becomes: Money, reason: str, now: datetime) -> Money:
+def lower(*, payment_id: UUID, was: Money, becomes: Money, reason: str, now: datetime) -> Back:
     """What was paid for costs `becomes` and not what it `was`: give back what the payer would not have paid, as `refund`
     does, and take back what a promotion would not have. Answers what goes back to the payer. Once per `reason`.
 
@@ -236,10 +238,10 @@ def lower(*, payment_id: UUID, was: Money, becomes: Money, reason: str, now: dat
     payment = locks.locked_payment(payment_id)
 
     by_promotion = promotions_part(payment, was=was, becomes=becomes)
-    back = min(was - becomes - by_promotion, left_to_refund(payment))
+    back = way_back(payment, min(was - becomes - by_promotion, left_to_refund(payment)))
     contributions.refund_promotion(payment, amount=by_promotion.minor, reason=reason, now=now)
     if back:
-        refund(payment_id=payment.id, amount=back, reason=reason, now=now, by=None)
+        refund(payment_id=payment.id, amount=back.whole, reason=reason, now=now, by=None)
     return back
 
 
@@ -264,6 +266,13 @@ def refunded_for(payment: Payment, reasons: str) -> Money:
     rows = Refund.objects.filter(attempt__payment=payment, reason__startswith=reasons)
     by_card = sum(rows.values_list("amount_minor", flat=True))
     return Money(by_card + contributions.credit_refunded(payment, reasons), payment.currency)
+
+
+def way_back(payment: Payment, amount: Money) -> Back:
+    """Where so much would go if it were given back at this moment, of what is left (`left_to_refund`)."""
+    by_card = min(amount.minor, _left_by_card(payment)) if payment.covered_minor else amount.minor
+    to_card = Money(by_card, payment.currency)
+    return Back(to_card=to_card, to_credit=amount - to_card)
 
 
 def _left_by_card(payment: Payment) -> int:

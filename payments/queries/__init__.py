@@ -17,10 +17,11 @@ from payments.queries.invariants import (
     l9_nothing_waits_for_long,
     l10_kept_sums_agree,
 )
-from payments.queries.parts import Parts, Saving, parts_of
+from payments.queries.parts import Back, Parts, Saving, parts_of
 from payments.queries.troubles import still_owed, stuck_operations, unread_events
 from payments.queries.worth import (
     credit_of,
+    given_back,
     paid_by_payer,
     parts_for,
     parts_paid,
@@ -30,6 +31,7 @@ from payments.queries.worth import (
 )
 
 __all__ = [
+    "Back",
     "Parts",
     "Saving",
     "TripMoney",
@@ -38,6 +40,7 @@ __all__ = [
     "check_ledger",
     "credit_of",
     "disputed",
+    "given_back",
     "held_amounts",
     "l1_balanced",
     "l2_balance_agrees",

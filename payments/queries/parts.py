@@ -40,6 +40,30 @@ class Parts:
         return self.by_code + self.from_credit
 
 
+@dataclass(frozen=True)
+class Back:
+    """Where an amount goes that is given back: to the card as far as that paid, the rest to the payer's credit."""
+
+    to_card: Money
+    to_credit: Money
+
+    @classmethod
+    def nothing(cls, currency: str) -> Back:
+        """Nothing goes back."""
+        return cls(to_card=Money.zero(currency), to_credit=Money.zero(currency))
+
+    @property
+    def whole(self) -> Money:
+        """All of it."""
+        return self.to_card + self.to_credit
+
+    def __add__(self, other: Back) -> Back:
+        return Back(to_card=self.to_card + other.to_card, to_credit=self.to_credit + other.to_credit)
+
+    def __bool__(self) -> bool:
+        return bool(self.whole)
+
+
 def parts_of(whole: Money, *, saving: Saving | None, credit: Money, least_by_card: Money) -> Parts:
     """How `whole` is paid with at most `credit`. The promotion comes first, so that credit is not used up for what it
     takes off; and a card always pays `least_by_card`, or all of a smaller amount."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import F, Sum
 
 from payments.models import Account, Contribution, Payment, Wallet
-from payments.queries.parts import Parts, Saving, parts_of
+from payments.queries.parts import Back, Parts, Saving, parts_of
 from payments.states import ContributionState
 from rally import rules
 from rally.models import User
@@ -33,6 +33,17 @@ def paid_by_payer(payment: Payment) -> Money:
     """What the payer put in and was not given back: by card and from their own credit. A promotion is not theirs."""
     spent = _spent([payment.id], (Account.RIDER_CREDIT,)).get(payment.id, 0)
     return payment.refundable + Money(spent, payment.currency)
+
+
+def given_back(payment: Payment) -> Back:
+    """What was given back of a payment so far, and where it went. Asks nothing more where a card paid all of it."""
+    credit = 0
+    if payment.covered_minor:
+        rows = payment.contributions.filter(source=Account.RIDER_CREDIT)
+        credit = sum(rows.values_list("returned_minor", flat=True))
+    return Back(
+        to_card=Money(payment.refunded_minor, payment.currency), to_credit=Money(credit, payment.currency)
+    )
 
 
 def parts_paid(payment: Payment | None, whole: Money | None = None) -> Parts:

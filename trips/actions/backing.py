@@ -14,6 +14,7 @@ from payments.actions import payments
 from payments.errors import DisputeOpen
 from payments.locks import locked_payment
 from payments.models import Payment, Refund
+from payments.queries import Back
 from payments.states import CheckoutState, PaymentState, RefundState
 from rally import journal, rules
 from rally.later import later
@@ -25,7 +26,11 @@ from trips.locks import locked_pledge
 from trips.models import Pledge, Trip
 from trips.models.pledges import Instrument
 from trips.queries import terms
+from trips.queries.handed import held
 from trips.states import OCCUPYING, PLEDGE, PledgeState, TripState
+
+#: Whoever has a seat now is still to ride on it, and whoever waits for one can still get it.
+_BEFORE_IT_LEAVES = (TripState.GATHERING, TripState.SETTLING, TripState.CONFIRMED)
 
 
 @transaction.atomic
@@ -84,12 +89,20 @@ def catch_up(*, trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> 
     was = PledgeState(pledge.state)
     for step in _way(was, to):
         move(pledge, step, now=now, by=None, trip=trip)
+    if pledge.state not in OCCUPYING:
+        _tell_holders(trip, pledge, now)
     if was == PledgeState.DRAFT and pledge.state in {PledgeState.BACKED, PledgeState.HELD, PledgeState.PAID}:
         trip.refresh_from_db(fields=["seats_pledged", "seats_taken", "seats_funded"])
         pledge.payment = payment
         notices.pledged(pledge, now)
     if pledge.state == PledgeState.PAID and trip.told_passes_at is not None:
         notices.boarding_pass(pledge, now)
+
+
+def _tell_holders(trip: Trip, pledge: Pledge, now: datetime) -> None:
+    """A pledge has ended: who holds seats of it and was still to ride on them has them no more."""
+    if trip.state in _BEFORE_IT_LEAVES:
+        notices.seats_gone(held([pledge]), now)
 
 
 def _way(old: PledgeState, new: PledgeState) -> list[PledgeState]:
@@ -150,18 +163,20 @@ def _ask_no_more_than(pledge: Pledge, payment: Payment, now: datetime) -> None:
         payments.change_amount(payment_id=payment.id, amount=pledge.charge, now=now)
 
 
-def let_go(*, trip: Trip, pledge: Pledge, now: datetime, why: str) -> None:
-    """The trip ended: free a live, locked pledge of it and give everything back. Safe to repeat.
+def let_go(*, trip: Trip, pledge: Pledge, now: datetime, why: str) -> Back:
+    """The trip ended: free a live, locked pledge of it and give everything back. Answers what goes back of what was paid.
+    Safe to repeat.
 
     A pledge whose money is being taken at this moment is left alone; `follow` comes here again when that is known.
     """
     if pledge.state == PledgeState.PAID:
         move(pledge, PledgeState.WITHDRAWING, now=now, by=None, trip=trip, why=why)
-        _refund_all(pledge, why=why, now=now)
-    elif pledge.state != PledgeState.CAPTURING:
+        return _refund_all(pledge, why=why, now=now)
+    if pledge.state != PledgeState.CAPTURING:
         move(pledge, PledgeState.RELEASED, now=now, by=None, trip=trip, why=why)
         if pledge.payment_id:
             payments.release(payment_id=pledge.payment_id, keep_card=False, now=now, why=why)
+    return Back.nothing(pledge.currency)
 
 
 def let_card_rest(*, trip: Trip, pledge: Pledge, now: datetime) -> None:
@@ -199,7 +214,10 @@ def _give_back_paid(trip: Trip, pledge: Pledge, payment: Payment, now: datetime)
     if had_paid and left and trip.state == TripState.CANCELLED:
         # Of a trip that does not run, nothing stays here: also what a dispute kept from going back when it was called
         # off, of who rode along as of who had left before.
-        _refund_all(pledge, why=f"cancelled:rest{payment.refunded_minor}", now=now)
+        rest = f"rest{payment.refunded_minor}"
+        back = _refund_all(pledge, why=f"cancelled:{rest}", now=now)
+        if back:
+            notices.rest_back(pledge, back, now, about=rest)
     elif left and payment.refunded_minor == 0 and pledge.state != PledgeState.REFUNDED:
         if not leaving:
             notices.came_late(pledge, now)
@@ -229,14 +247,18 @@ def _finished_too_late(pledge: Pledge, payment: Payment) -> bool:
     return payment.checkouts.filter(state=CheckoutState.COMPLETE).exists() and given_up.exists()
 
 
-def _refund_all(pledge: Pledge, *, why: str, now: datetime) -> None:
+def _refund_all(pledge: Pledge, *, why: str, now: datetime) -> Back:
+    """Give back all that is left of a pledge's payment, unless a bank has it; answers what goes back."""
     payment = locked_payment(payment_id_of(pledge))
     left = payments.left_to_refund(payment)
     if left:
         # What a dispute holds is with the bank: one such rider must not keep a trip from being called off. `follow`
         # comes here again, and finds it won (then it is given back) or lost (then the bank has given it back).
         with suppress(DisputeOpen):
+            back = payments.way_back(payment, left)
             payments.refund(payment_id=payment.id, amount=left, reason=why, now=now, by=None)
+            return back
+    return Back.nothing(payment.currency)
 
 
 def payment_id_of(pledge: Pledge) -> UUID:
@@ -272,7 +294,7 @@ def move(
         pledge.ended_at = now
         also.append("ended_at")
     journal.move(pledge, PLEDGE, to, now=now, by=by, why=why, also=tuple(also))
-    if freed and trip.state in {TripState.GATHERING, TripState.SETTLING, TripState.CONFIRMED}:
+    if freed and trip.state in _BEFORE_IT_LEAVES:
         later("trips.offer_seats", trip_id=trip.id)
     if to == PledgeState.PAID and _joined_late(trip, pledge):
         later("trips.resell", trip_id=trip.id)
@@ -357,6 +379,7 @@ def give_up_seats(*, trip: Trip, pledge: Pledge, now: datetime) -> None:
     payments.release(payment_id=payment_id_of(pledge), keep_card=False, now=now, why="no card in time")
     trip.refresh_from_db(fields=["seats_taken"])
     notices.dropped(pledge, now)
+    _tell_holders(trip, pledge, now)
 
 
 @transaction.atomic

@@ -89,6 +89,7 @@ def change_seats(
         if more:
             _change_unpaid(trip, pledge, len(people), words=words, now=now, by=by)
 
+    notices.seats_gone((seat for key, seat in kept.items() if key not in chosen), now)
     trip.refresh_from_db(fields=["seats_pledged", "seats_taken", "seats_funded"])
     wake(trip, now)
     return answer
@@ -238,8 +239,9 @@ def _write_seats(parts: list[tuple[Pledge, int]], people: list[Passenger], kept:
 def hand_over(*, seat_id: Any, email: str, name: str, by: User, now: datetime) -> Seat:
     """Give a seat to another person: their name, their boarding code; the old code is worth nothing from here on.
 
-    The money stays where it is. Handed to the rider's own address, the seat is taken back. An address without an
-    account gets one, to sign in to by a code. Twice to the same person is once. Raises `NotYours`, `NotChangeable`.
+    The money stays where it is. Handed to the rider's own address, the seat is taken back. Whoever held it before, and
+    did not do this, is told. An address without an account gets one, to sign in to by a code. Twice to the same person
+    is once. Raises `NotYours`, `NotChangeable`.
     """
     name = clean_name(name)
     address = email.strip().lower()
@@ -260,7 +262,10 @@ def hand_over(*, seat_id: Any, email: str, name: str, by: User, now: datetime) -
     if seat.holder_id == (holder.id if holder else None) and seat.name == name:
         return seat
 
+    seat.pledge = pledge
     changed_hands = seat.holder_id != (holder.id if holder else None)
+    if changed_hands and seat.holder_id != by.id:
+        notices.seats_gone([seat], now, taken_back=True)
     seat.holder, seat.name = holder, name
     if changed_hands:
         seat.code = codes.secret()
@@ -268,5 +273,5 @@ def hand_over(*, seat_id: Any, email: str, name: str, by: User, now: datetime) -
     seat.save(update_fields=["holder", "name", "code", "needs"])
 
     if holder is not None and changed_hands:
-        notices.handed_over(pledge, seat, giver=by, now=now)
+        notices.handed_over(seat, giver=by, now=now)
     return seat

@@ -63,7 +63,9 @@ def refund_leg(
     if by is not None and share > usual:
         _check_not_alone(parts, usual, trip.currency)
 
-    return Money.total([_give(part, share, now=now, by=by) for part in parts], trip.currency)
+    back = Money.total([_give(part, share, now=now, by=by) for part in parts], trip.currency)
+    notices.leg_failed_holders(paid, leg, now)
+    return back
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,9 @@ def _give(part: _Part, share: int, *, now: datetime, by: User | None) -> Money:
     reason = f"leg:{part.leg}:{share}" if part.known else f"leg:{part.leg}"
     # One rider's dispute must not keep the others waiting: what it holds is with the bank.
     with suppress(DisputeOpen):
+        back = payments.way_back(part.payment, part.amount)
         payments.refund(payment_id=part.payment.id, amount=part.amount, reason=reason, now=now, by=by)
-        notices.leg_failed(part.pledge, part.leg, part.amount, now)
+        notices.leg_failed(part.pledge, part.leg, back, now)
         return part.amount
     return nothing
 

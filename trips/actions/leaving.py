@@ -18,6 +18,7 @@ from trips.errors import AmountChanged, NotChangeable
 from trips.locks import locked_pledge, locked_ride
 from trips.models import FreedSeat, Pledge, Trip
 from trips.permissions import check_can_change
+from trips.queries.handed import held
 from trips.queries.leaving import Leaving, Part, leaving
 from trips.states import PledgeState, TripState
 
@@ -68,6 +69,7 @@ def withdraw(
     pledge.refresh_from_db(fields=["state", "ended_at"])
 
     notices.withdrawn(pledge, look, now)
+    notices.seats_gone(held(part.pledge for part in look.parts), now)
     trip.refresh_from_db(fields=["seats_pledged", "seats_taken", "seats_funded"])
     wake(trip, now)
     return pledge

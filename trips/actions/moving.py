@@ -16,7 +16,7 @@ from trips.locks import locked_pledges, locked_trip
 from trips.models import Event, Stop, Trip
 from trips.models.events import EventState
 from trips.signals import trip_changed
-from trips.states import ALIVE, OCCUPYING, PledgeState, TripState
+from trips.states import ALIVE, OCCUPYING, TripState
 
 #: A trip that nobody's money is behind moves along with its event so far, within one day there.
 _MOST = timedelta(hours=3)
@@ -69,9 +69,7 @@ def _follow(trip_id: Any, by: timedelta | None, now: datetime) -> str:
         Stop.objects.bulk_update(stops, _TIMES_OF_A_STOP)
 
     tell = notices.times_moved if moves else notices.event_moved
-    for pledge in locked_pledges(trip, OCCUPYING):
-        if pledge.state != PledgeState.DRAFT:
-            tell(pledge, now)
+    tell(locked_pledges(trip, OCCUPYING), now)
     notices.event_moved_captain(trip, now, moved=moves)
     announce(trip_changed, trip)
     return trip.code if moves else ""

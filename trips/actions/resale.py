@@ -16,6 +16,7 @@ from payments.actions import payments, rounds
 from payments.errors import DisputeOpen
 from payments.locks import locked_payment
 from payments.models import Refund
+from payments.queries import Back
 from payments.states import PaymentState
 from rally.money import Money
 from trips import notices
@@ -103,8 +104,9 @@ def _give_the_rest(seat: FreedSeat, now: datetime) -> None:
         return
     # What a dispute holds is with the bank: `unpaid` finds the seat again once that is decided.
     with suppress(DisputeOpen):
+        back = payments.way_back(payment, amount)
         payments.refund(payment_id=payment.id, amount=amount, reason=f"resold:{seat.n}", now=now, by=None)
-        notices.resold(seat.pledge, seat.n, amount, now)
+        notices.resold(seat.pledge, seat.n, back, now)
 
 
 def unpaid(now: datetime, limit: int = 200) -> list[UUID]:
@@ -131,15 +133,32 @@ def open_trips(limit: int = 200) -> list[UUID]:
 
 @transaction.atomic
 def keep_nothing(*, trip_id: Any, now: datetime) -> None:
-    """The trip is called off: what was kept of seats given up goes back too. Twice is once."""
+    """The trip is called off: what was kept of seats given up goes back too, and their riders are told, once for each
+    pledge. Twice is once."""
     locked_trip(trip_id)
-    seats = FreedSeat.objects.filter(trip_id=trip_id, resold_at=None, kept_minor__gt=0)
-    for seat in seats.select_related("pledge").order_by("pledge__payment_id", "n"):
-        payment = locked_payment(payment_id_of(seat.pledge))
-        left = payments.left_to_refund(payment)
-        amount = min(Money(seat.kept_minor, payment.currency), left)
-        if payment.state == PaymentState.PAID and amount:
-            with suppress(DisputeOpen):
-                payments.refund(
-                    payment_id=payment.id, amount=amount, reason=f"cancelled:{seat.n}", now=now, by=None
-                )
+    seats = FreedSeat.objects.filter(trip_id=trip_id, resold_at=None, kept_minor__gt=0).select_related(
+        "pledge__rider", "pledge__stop", "pledge__trip__event__venue"
+    )
+    back: dict[UUID, Back] = {}
+    pledges: dict[UUID, Pledge] = {}
+    for seat in seats.order_by("pledge__payment_id", "n"):
+        given = _give_kept(seat, now)
+        pledges.setdefault(seat.pledge_id, seat.pledge)
+        back[seat.pledge_id] = back.get(seat.pledge_id, Back.nothing(seat.pledge.currency)) + given
+    for pledge_id, whole in back.items():
+        if whole:
+            notices.rest_back(pledges[pledge_id], whole, now)
+
+
+def _give_kept(seat: FreedSeat, now: datetime) -> Back:
+    """What was kept of one seat of a trip that was called off, as far as it is left and no bank has it."""
+    payment = locked_payment(payment_id_of(seat.pledge))
+    amount = min(Money(seat.kept_minor, payment.currency), payments.left_to_refund(payment))
+    if payment.state == PaymentState.PAID and amount:
+        with suppress(DisputeOpen):
+            back = payments.way_back(payment, amount)
+            payments.refund(
+                payment_id=payment.id, amount=amount, reason=f"cancelled:{seat.n}", now=now, by=None
+            )
+            return back
+    return Back.nothing(payment.currency)

@@ -167,11 +167,12 @@ def _lapse(trip: Trip, backing: Backing, *, why: str, now: datetime) -> None:
     """It does not run: nobody was charged, every hold is let go, everybody is told."""
     trip.decided_at, trip.why_ended = now, why
     _move(trip, TripState.LAPSED, now=now, also=("decided_at", "why_ended"), why=why)
+    told = [pledge for pledge, _payment in backing if pledge.state != PledgeState.DRAFT]
     for pledge, _payment in backing:
-        told = pledge.state != PledgeState.DRAFT
         money.let_go(trip=trip, pledge=pledge, now=now, why="lapsed")
-        if told:
-            notices.lapsed(pledge, now)
+    for pledge in told:
+        notices.lapsed(pledge, now)
+    notices.lapsed_holders(trip, told, now)
     notices.lapsed_captain(trip, now)
     announce(trip_lapsed, trip)
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from payments.queries import Back
 from rally import audit, journal
 from rally.later import later
 from rally.models import User
-from rally.money import Money
 from trips import notices
 from trips.actions import backing, failures, fares, resale
 from trips.actions.settlement import announce
@@ -21,6 +20,7 @@ from trips.locks import locked_pledges, locked_trip
 from trips.models import Trip
 from trips.permissions import check_can_cancel
 from trips.queries import stranded
+from trips.queries.riding import by_ride
 from trips.signals import trip_changed, trip_lapsed
 from trips.states import OCCUPYING, SEATS, TRIP, PledgeState, TripState, VehicleClass
 
@@ -104,17 +104,13 @@ def lose_bus(*, trip_id: Any, now: datetime, by: User | None) -> Trip:
     had_bus = trip.has_bus
     trip = unbind_bus(trip_id=trip_id, now=now, by=by)
     if had_bus and trip.state == TripState.CONFIRMED:
-        for pledge in locked_pledges(trip, OCCUPYING):
-            if pledge.state != PledgeState.DRAFT and pledge.enlarges_id is None:
-                notices.bus_lost(pledge, now)
+        notices.bus_lost(trip, locked_pledges(trip, OCCUPYING), now)
     return trip
 
 
 def run_changed(*, trip: Trip, now: datetime) -> None:
-    """Tell the riders of a locked, confirmed trip that another bus comes."""
-    for pledge in locked_pledges(trip, OCCUPYING):
-        if pledge.state != PledgeState.DRAFT and pledge.enlarges_id is None:
-            notices.run_changed(pledge, now)
+    """Tell the riders of a locked, confirmed trip, and those who hold seats of theirs, that another bus comes."""
+    notices.run_changed(locked_pledges(trip, OCCUPYING), now)
 
 
 @transaction.atomic
@@ -138,15 +134,12 @@ def cancel(
     journal.move(trip, TRIP, TripState.CANCELLED, now=now, by=by, why=why, also=("decided_at", "why_ended"))
     live = locked_pledges(trip, OCCUPYING)
     had_paid = [pledge for pledge in live if pledge.state == PledgeState.PAID]
-    whole: dict[UUID, Money] = {}
-    for pledge in live:
-        ride = pledge.enlarges_id or pledge.id
-        whole[ride] = whole.get(ride, Money.zero(trip.currency)) + pledge.charge
-    for pledge in live:
-        told = pledge.state != PledgeState.DRAFT
-        backing.let_go(trip=trip, pledge=pledge, now=now, why="cancelled")
-        if told and pledge.enlarges_id is None:
-            notices.cancelled(pledge, whole[pledge.id], now)
+    told = [pledge for pledge in live if pledge.state != PledgeState.DRAFT]
+    back = {pledge.id: backing.let_go(trip=trip, pledge=pledge, now=now, why="cancelled") for pledge in live}
+    for parts in by_ride(told):
+        whole = sum((back[part.id] for part in parts), Back.nothing(trip.currency))
+        notices.cancelled(parts, whole, now)
+    notices.cancelled_holders(trip, told, now)
     resale.keep_nothing(trip_id=trip.id, now=now)
     if sorry:
         failures.say_sorry(trip=trip, pledges=had_paid, now=now, by=by)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from payments.models import Account
-from payments.queries import Parts, parts_for
+from payments.queries import Parts, given_back, parts_for
 from rally.money import Money
 from trips.models import Pledge, PromotionUse
 
@@ -22,10 +21,9 @@ class Covered:
 def covered(pledge: Pledge) -> Covered:
     """How this pledge is paid. Asks nothing more where the card pays all of it."""
     parts = parts_for(pledge.payment, pledge.charge)
-    code, back = "", 0
+    code, back = "", Money.zero(pledge.currency)
     if pledge.payment is not None and pledge.payment.covered_minor:
         use = PromotionUse.objects.filter(pledge=pledge).select_related("promotion").first()
         code = use.promotion.code if use else ""
-        rows = pledge.payment.contributions.filter(source=Account.RIDER_CREDIT)
-        back = sum(rows.values_list("returned_minor", flat=True))
-    return Covered(parts=parts, code=code, credit_back=Money(back, pledge.currency))
+        back = given_back(pledge.payment).to_credit
+    return Covered(parts=parts, code=code, credit_back=back)

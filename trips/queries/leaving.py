@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import Sum
 
-from payments.actions.payments import left_to_refund
-from payments.queries import paid_by_payer
+from payments.actions.payments import left_to_refund, way_back
+from payments.queries import Back, paid_by_payer
 from rally.money import Money
 from trips.models import FreedSeat, Pledge
 from trips.queries import fares, terms
@@ -28,6 +28,7 @@ class Part:
     paid: Money
     percent: int
     refund: Money
+    back: Back  #: where the refund goes
 
     @property
     def kept(self) -> Money:
@@ -48,6 +49,11 @@ class Leaving:
     others_short: bool = False
     #: The bank has given the money back already, after a dispute that we lost.
     by_the_bank: bool = False
+
+    @property
+    def back(self) -> Back:
+        """Where the refund goes."""
+        return sum((part.back for part in self.parts), Back.nothing(self.paid.currency))
 
     @property
     def if_resold(self) -> Money:
@@ -127,7 +133,8 @@ def _look(going: Sequence[tuple[Pledge, int]], pledge: Pledge, now: datetime) ->
         by_the_bank = by_the_bank or lost
         percent = percent_now(each.policy, trip.departs_at, now, others_pay=others_pay) if funded else _FULL
         refund = terms.refund_of(paid, percent)
-        parts.append(Part(pledge=each, seats=seats, paid=paid, percent=percent, refund=refund))
+        back = way_back(each.payment, refund) if each.payment and refund else Back.nothing(each.currency)
+        parts.append(Part(pledge=each, seats=seats, paid=paid, percent=percent, refund=refund, back=back))
     zero = Money.zero(pledge.currency)
     paid = sum((part.paid for part in parts), zero)
     refund = sum((part.refund for part in parts), zero)

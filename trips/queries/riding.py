@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Prefetch, Q, QuerySet, Sum
 
@@ -88,6 +90,14 @@ def rides_of(user: Any, limit: int = 50) -> Rides:
         handed=list(handed.exclude(pledge__state__in=_LEFT).order_by("pledge__trip__departs_at")[:limit]),
         captained=list(captained.order_by("departs_at")[:limit]),
     )
+
+
+def by_ride(pledges: Iterable[Pledge]) -> list[list[Pledge]]:
+    """Pledges put together that are one ride: the first of it first, then what was added to it."""
+    rides: dict[UUID, list[Pledge]] = {}
+    for pledge in pledges:
+        rides.setdefault(pledge.enlarges_id or pledge.id, []).append(pledge)
+    return [sorted(parts, key=lambda part: part.enlarges_id is not None) for parts in rides.values()]
 
 
 def who_joined(trip: Trip) -> list[Pledge]:

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from payments.queries import Back, given_back
 from rally import codes
 from rally.models import User
 from rally.money import Money
@@ -76,6 +77,7 @@ def pledge_facts(found: Pledge, now: datetime) -> dict[str, Any]:
         "charge": sum((part.charge for part in parts), Money.zero(found.currency)),
         "captured": _sum_of(parts, "captured_minor", found.currency),
         "refunded": _sum_of(parts, "refunded_minor", found.currency),
+        "back": _back(found),
         "covered": covering.covered(found),
         "live": live,
         "owes": found.state in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE, PledgeState.DRAFT}
@@ -90,6 +92,12 @@ def pledge_facts(found: Pledge, now: datetime) -> dict[str, Any]:
         "freed": leaving.freed(found) if found.payment_id else [],
         "now": now,
     }
+
+
+def _back(found: Pledge) -> Back:
+    """What was given back of a pledge and all that was ever added to it."""
+    paid = [part.payment for part in (found, *found.enlargements.all()) if part.payment is not None]
+    return sum(map(given_back, paid), Back.nothing(found.currency))
 
 
 def _of(seat: Seat, part: Pledge) -> Seat:

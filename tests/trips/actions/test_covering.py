@@ -13,8 +13,9 @@ from django.db import IntegrityError
 from payments import queries
 from payments.actions import audits, contributions, inbox, operations, sweeps
 from payments.models import Account, Attempt, Contribution
-from rally import clock
-from rally.models import User
+from payments.queries import Back
+from rally import clock, outbox
+from rally.models import Notice, User
 from rally.money import Money
 from tests.factories import pledges as make
 from tests.factories.events import event, partner
@@ -23,7 +24,8 @@ from tests.factories.people import person
 from tests.factories.promotions import credited, promotion
 from tests.factories.trips import proposed
 from tests.racing import at_once
-from trips.actions import backing, covering, pledges, promotions, settlement, trips
+from tests.seeing import signed_in, text
+from trips.actions import backing, covering, failures, pledges, promotions, settlement, trips
 from trips.errors import (
     CodeElsewhere,
     CodeNotValid,
@@ -377,3 +379,110 @@ def test_one_pledge_has_one_code(van: Trip, ana: User, now: datetime) -> None:
     draft = covered(van, ana, code="GAMEDAY")
     with pytest.raises(IntegrityError):
         promotions.use(pledge=draft, typed="GAMEDAY", now=now)
+
+
+# ---- what mails and pages say of it
+
+
+def written(user: User, kind: str) -> str:
+    """The mail that this person got, in both its forms, as one line."""
+    mail = outbox.message(Notice.objects.get(recipient=user, kind=f"trips.{kind}"))
+    return " ".join(f"{mail.body} {mail.alternatives[0][0]}".split())
+
+
+def where(by_card: Money, credit: Money) -> str:
+    """How mails and pages say where money goes that comes back."""
+    return f"{by_card} goes back to the card that paid, and {credit} to your credit."
+
+
+def going(van: Trip, rider: User, **more: Any) -> Pledge:
+    """Seats that credit paid a part of, on a van that goes and would go without them."""
+    pledge = paid(covered(van, rider, credit=True, **more))
+    make.backed(van, seats=9, now=clock.now())
+    make.bound(van, seats=14, now=clock.now())
+    pledge.refresh_from_db()
+    assert pledge.state == PledgeState.PAID
+    return pledge
+
+
+def back_of(pledge: Pledge) -> Back:
+    """What was given back of it so far."""
+    payment = Pledge.objects.select_related("payment").get(id=pledge.id).payment
+    assert payment is not None
+    return queries.given_back(payment)
+
+
+def test_a_trip_called_off_says_what_really_comes_back(van: Trip, ana: User) -> None:
+    promotion()
+    credited(ana, 1000)
+    pledge = going(van, ana, code="GAMEDAY")
+    names = [pledges.Passenger(seat.name, (), seat.id) for seat in pledge.passengers.all()]
+    pledges.change_seats(  # added and never paid for
+        pledge_id=pledge.id,
+        passengers=[*names, pledges.Passenger("Gus")],
+        by=ana,
+        now=clock.now(),
+        consent_text="I agree.",
+        consent_version="test",
+        consented=True,
+    )
+    trips.cancel(trip_id=van.id, now=clock.now(), by=None)
+
+    back = back_of(pledge)
+    assert back == Back(usd(pledge.charge.minor * 80 // 100 - 1000), usd(1000))
+    said = written(ana, "cancelled")
+    assert said.count(where(back.to_card, back.to_credit)) == 2
+    assert str(pledge.charge) not in said
+
+
+def test_leaving_says_what_goes_to_the_card_and_what_to_credit(van: Trip, ana: User) -> None:
+    credited(ana, 9000)
+    pledge = going(van, ana)
+    by_card = pledge.charge - usd(9000)
+    page = f"{pledge.get_absolute_url()}leave/"
+    assert where(by_card, usd(9000)) in text(signed_in(ana).get(page))
+
+    pledges.withdraw(pledge_id=pledge.id, by=ana, now=clock.now())
+    work()
+
+    assert back_of(pledge) == Back(by_card, usd(9000))
+    assert written(ana, "withdrawn").count(where(by_card, usd(9000))) == 2
+    after = f"{by_card} went back to the card that paid, and $90 to your credit."
+    assert after in text(signed_in(ana).get(pledge.get_absolute_url()))
+
+
+def test_what_comes_back_as_credit_alone_did_not_come_too_late(van: Trip, ana: User, at: Any) -> None:
+    credited(ana, 20000)
+    pledge = going(van, ana, seats=2)
+    by_card = pledge.charge - usd(20000)
+    failures.refund_leg(trip_id=van.id, leg="return", now=clock.now(), by=None)
+    first = back_of(pledge)
+    assert (first.to_card, bool(first.to_credit)) == (by_card, True)
+    assert written(ana, "leg_failed").count(where(by_card, first.to_credit)) == 2
+
+    keep = list(pledge.passengers.all())[:1]
+    pledges.change_seats(
+        pledge_id=pledge.id,
+        passengers=[pledges.Passenger(seat.name, (), seat.id) for seat in keep],
+        by=ana,
+        now=clock.now(),
+    )
+
+    more = back_of(pledge).to_credit - first.to_credit
+    said = written(ana, "fewer_seats")
+    assert said.count(f"{more} goes back to your credit. You can use it for your next ride.") == 2
+    assert "to the card" not in said
+
+
+def test_a_seat_sold_again_says_where_the_rest_goes(van: Trip, ana: User, at: Any) -> None:
+    credited(ana, 9000)
+    pledge = going(van, ana)
+    at.move_to(van.departs_at - timedelta(hours=100))
+    pledges.withdraw(pledge_id=pledge.id, by=ana, now=clock.now())
+    first = back_of(pledge)
+    make.backed(van, seats=1, now=clock.now())
+    work()
+
+    more = back_of(pledge).to_credit - first.to_credit
+    assert written(ana, "resold").count(f"{more} goes back to your credit.") == 2
+    assert back_of(pledge).whole == pledge.charge

@@ -90,6 +90,7 @@ def test_what_was_kept_goes_back_when_the_bank_has_decided(
     assert paid.state == (PaymentState.REFUNDED if won else PaymentState.PAID)
     assert payments.left_to_refund(paid).minor == 0
     assert not Notice.objects.filter(kind="trips.came_late").exists()
+    assert Notice.objects.filter(kind="trips.rest_back", recipient=mine.rider).count() == won
     assert audits.check(now=then) == {}
 
 

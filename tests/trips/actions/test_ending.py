@@ -12,6 +12,7 @@ from payments.actions import payments, sightings
 from payments.models import Attempt, Refund
 from payments.sandbox import runtime
 from payments.states import PaymentState
+from rally import outbox
 from rally.models import Notice, StaffAction
 from tests.factories import pledges as make
 from tests.factories.payments import SAVES_THEN_DECLINES
@@ -94,6 +95,20 @@ def test_the_captain_calls_it_off(van: Trip, now: datetime) -> None:
     assert (fresh(pledge).state, fresh(pledge.payment).state) == ("released", PaymentState.RELEASED)
     assert Notice.objects.filter(kind="trips.cancelled").count() == 1
     assert not StaffAction.objects.exists()
+
+
+def test_who_is_being_charged_when_it_is_called_off_is_not_told_that_they_pay_nothing(
+    van: Trip, now: datetime
+) -> None:
+    make.bound(van, seats=14, now=now)
+    pledge = make.backed(van, seats=9, now=now)
+    Pledge.objects.update(state="capturing")  # taken at the bank, and we have not heard of it
+
+    trips.cancel(trip_id=van.id, now=now, by=None)
+
+    mail = outbox.message(Notice.objects.get(kind="trips.cancelled", recipient=pledge.rider))
+    assert "What it takes comes back by itself." in mail.body
+    assert "You pay nothing." not in mail.body
 
 
 def test_seats_without_a_payment_are_freed_when_it_is_called_off(van: Trip, now: datetime) -> None:

@@ -134,6 +134,7 @@ def test_a_fall_comes_back_to_the_card_first_and_then_as_credit(van: Trip, clock
     assert money.credit_of(by_credit.rider).minor == 6 * full - 6 * last
     told = Notice.objects.get(kind="trips.fare_fell", recipient=by_credit.rider).facts
     assert told["back"] == str(Money(6 * (price - last), "USD"))
+    assert (told["to_card"], told["to_credit"]) == ("$1", str(Money(6 * (price - last) - 100, "USD")))
 
 
 @pytest.mark.parametrize("percent", [20, 80, 100])
@@ -222,7 +223,7 @@ def test_lowering_twice_is_once(van: Trip, now: datetime) -> None:
         "reason": fares.FARE_FELL,
         "now": now,
     }
-    assert payments.lower(**facts) == Money(800, "USD")
+    assert payments.lower(**facts).whole == Money(800, "USD")
     payments.lower(**facts)
     payment = Pledge.objects.get(id=early.id).payment
     assert payment is not None

@@ -391,7 +391,8 @@ def test_a_trip_that_is_called_off_keeps_nothing(at: Any, now: datetime, sam: An
     then = trip.departs_at - timedelta(hours=100)
     at.move_to(then)
     leave(mine, then)
-    assert given_back(mine) < mine.charge.minor
+    before = given_back(mine)
+    assert before < mine.charge.minor
 
     trips.cancel(trip_id=trip.id, now=then, by=sam, sorry=True)
     trips.cancel(trip_id=trip.id, now=then, by=sam, sorry=True)
@@ -405,6 +406,10 @@ def test_a_trip_that_is_called_off_keeps_nothing(at: Any, now: datetime, sam: An
     assert credit_of(mine.rider) == Money(0, "USD")
     assert Notice.objects.filter(kind="trips.goodwill").count() == 2
     assert Notice.objects.filter(kind="trips.cancelled", recipient=other.rider).count() == 1
+    whole = Notice.objects.get(kind="trips.cancelled", recipient=other.rider).facts["back"]
+    assert whole == str(other.charge + added.charge)
+    rest = Notice.objects.get(kind="trips.rest_back")
+    assert (rest.recipient, rest.facts["back"]) == (mine.rider, str(Money(mine.charge.minor - before, "USD")))
 
 
 def test_nothing_is_given_for_a_seat_that_is_not_sold_again(at: Any, now: datetime) -> None:

@@ -11,6 +11,7 @@ from django.core import mail
 from django.test import Client
 
 from payments.models import Checkout, Payment
+from payments.queries import Back
 from payments.states import CheckoutState, PaymentState
 from rally import outbox
 from rally.models import Notice, User
@@ -539,18 +540,20 @@ def test_every_mail_can_be_read(van: Trip, at: Any, now: datetime) -> None:
         notices.still_needed,
         notices.lapsed,
         notices.came_late,
-        notices.run_changed,
-        notices.bus_lost,
         notices.waiting,
         notices.waiting_ended,
         notices.seats_offered,
         notices.offer_over,
     ):
         extra(pledge, now)
-    notices.cancelled(pledge, pledge.charge, now)
-    notices.resold(pledge, 1, pledge.price, now)
+    notices.run_changed([pledge], now)
+    notices.bus_lost([pledge], now)
+    back = Back(to_card=pledge.price, to_credit=pledge.price)
+    notices.cancelled([pledge], back, now)
+    notices.rest_back(pledge, back, now)
+    notices.resold(pledge, 1, back, now)
     notices.goodwill(pledge, pledge.price, now)
-    notices.leg_failed(pledge, "return", pledge.price, now)
+    notices.leg_failed(pledge, "return", back, now)
     notices.refund_late(pledge, pledge.price, "refund:1", now)
     notices.fewer_seats(pledge, 1, pledges.leaving(pledge, now), now)
     pledges.withdraw(pledge_id=pledge.id, by=pledge.rider, now=van.departs_at - timedelta(hours=30))
@@ -571,12 +574,14 @@ def test_every_mail_can_be_read(van: Trip, at: Any, now: datetime) -> None:
         "boarding_pass",
         "run_changed",
         "handed_over",
+        "seat_gone",
         "bus_lost",
         "waiting",
         "waiting_ended",
         "seats_offered",
         "offer_over",
         "resold",
+        "rest_back",
         "goodwill",
         "leg_failed",
         "refund_late",
