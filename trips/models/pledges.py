@@ -246,8 +246,8 @@ class SeatQuerySet(models.QuerySet["Seat"]):
     """Seats, by who may see them."""
 
     def held_by(self, user: Any) -> SeatQuerySet:
-        """Those handed to this person by another rider."""
-        return self.filter(holder=user) if user.is_authenticated else self.none()
+        """Those handed to this person by another rider; none before the address they were handed to is proven."""
+        return self.filter(holder=user) if user.is_authenticated and user.is_proven else self.none()
 
 
 class Seat(Row):
