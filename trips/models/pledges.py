@@ -83,6 +83,9 @@ class Pledge(Row):
     )
     state = models.CharField(max_length=12, choices=PledgeState, default=PledgeState.DRAFT)
     seats = models.PositiveSmallIntegerField(validators=[MinValueValidator(1)])
+    given_up = models.PositiveSmallIntegerField(
+        default=0, help_text="seats that were paid and given up since"
+    )
     fare_minor = models.PositiveIntegerField(help_text="agreed price of one seat; never more is taken")
     currency = models.CharField(max_length=3, default="USD")
     instrument = models.CharField(max_length=10, choices=Instrument)
@@ -230,6 +233,11 @@ class Pledge(Row):
     def charge(self) -> Money:
         """What all its seats cost: at the locked price, until then at most at the agreed one."""
         return self.price * self.seats
+
+    @property
+    def bought(self) -> int:
+        """How many seats were paid for, whatever was given up since: what a receipt is for."""
+        return self.seats + self.given_up
 
     @property
     def is_live(self) -> bool:

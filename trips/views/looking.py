@@ -71,6 +71,7 @@ def pledge_facts(found: Pledge, now: datetime) -> dict[str, Any]:
         "payment": found.payment,
         "parts": parts,
         "added": [part for part in parts if part.id != found.id],
+        "receipts": [each for each in _all_of(found) if each.payment and each.payment.captured_minor],
         "seats": [_of(seat, part) for part in parts for seat in part.passengers.all()],
         "count": sum(part.seats for part in parts),
         "charge": sum((part.charge for part in parts), Money.zero(found.currency)),
@@ -90,6 +91,11 @@ def pledge_facts(found: Pledge, now: datetime) -> dict[str, Any]:
         "freed": leaving.freed(found) if found.payment_id else [],
         "now": now,
     }
+
+
+def _all_of(found: Pledge) -> list[Pledge]:
+    """The pledge and all that was ever added to it, also what was given up since: each has its own payment."""
+    return [found, *sorted(found.enlargements.all(), key=lambda each: each.created_at)]
 
 
 def _of(seat: Seat, part: Pledge) -> Seat:
