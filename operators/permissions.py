@@ -8,8 +8,8 @@ from rally.models import User
 
 
 def membership(user: User, operator: Operator) -> Member | None:
-    """The person's active place in the company."""
-    return Member.objects.active().filter(user=user, operator=operator).first()
+    """The person's active place in the company, once the address is proven."""
+    return Member.objects.of(user).filter(operator=operator).first()
 
 
 def check_can_own(user: User, operator: Operator) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import UserChangeForm
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -18,10 +19,25 @@ from rally.models import Notice, RuleValue, StateChange, User
 from rally.screens import ReadOnly
 
 
+class PersonForm(UserChangeForm):
+    """What staff change of an account."""
+
+    def clean(self) -> dict[str, Any]:
+        """Nobody is let in here by an address that anybody may have typed."""
+        given = super().clean() or self.cleaned_data
+        more = {"is_staff", "is_superuser", "groups", "user_permissions"} & set(self.changed_data)
+        if any(given.get(name) for name in more) and given.get("email") != self.instance.proven_address:
+            raise forms.ValidationError(
+                _("This address has not been shown to be theirs. Let them sign in by a code first.")
+            )
+        return given
+
+
 @admin.register(User)
 class People(UserAdmin):
     """Accounts: found by address or name; passwords are set by their owners."""
 
+    form = PersonForm
     list_display = ("email", "name", "is_staff", "is_active", "date_joined")
     search_fields = ("email", "name")
     ordering = ("email",)

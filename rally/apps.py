@@ -9,5 +9,5 @@ class RallyConfig(AppConfig):
     name = "rally"
 
     def ready(self) -> None:
-        """Bind tasks to our Celery application, in every process."""
-        from rally import celery  # noqa: F401
+        """Bind tasks to our Celery application, and hear who proves an address, in every process."""
+        from rally import accounts, celery  # noqa: F401

@@ -32,6 +32,8 @@ def _areas(request: HttpRequest) -> set[str]:
     if user is None or not user.is_authenticated:
         return set()
     areas = {"desk"} if user.is_staff else set()
+    if not user.is_proven:
+        return areas
     # By name, not by import: the kernel's pages do not know the apps.
     licences = Count("papers", filter=Q(papers__kind="driving", papers__refused=False))
     places = user.memberships.filter(active=True).annotate(licences=licences)

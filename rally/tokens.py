@@ -14,7 +14,7 @@ from rally.models import User
 _COLUMNS = [
     field.attname
     for field in User._meta.concrete_fields  # noqa: SLF001 - public in all but name
-    if field.attname in {"id", "email", "name", "is_active", "is_staff", "is_superuser"}
+    if field.attname in {"id", "email", "name", "is_active", "is_staff", "is_superuser", "proven_address"}
 ]
 _FIND = f"""
     SELECT {", ".join(f"person.{column}" for column in _COLUMNS)}

@@ -57,7 +57,7 @@ def check_can_change(pledge: Pledge, by: User | None) -> None:
 
 
 def check_can_hand_over(seat: Seat, pledge: Pledge, by: User | None) -> None:
-    """The rider who pays, whoever holds the seat now, and staff. Raises `NotYours`."""
-    if by is not None and seat.holder_id == by.id:
+    """The rider who pays, whoever holds the seat now and has proven the address, and staff. Raises `NotYours`."""
+    if by is not None and by.is_proven and seat.holder_id == by.id:
         return
     check_can_change(pledge, by)

@@ -14,7 +14,7 @@ from operators.states import OFFICE, OperatorState, PaperKind, Role
 from payments.models import Payee
 from rally import codes
 from rally.geo import Point
-from rally.models import Row
+from rally.models import Row, User
 from trips.models.fields import on_earth
 from trips.states import VehicleClass
 
@@ -56,6 +56,10 @@ class MemberQuerySet(models.QuerySet["Member"]):
     def active(self) -> MemberQuerySet:
         """Those who still work there."""
         return self.filter(active=True)
+
+    def of(self, user: User) -> MemberQuerySet:
+        """The person's active places; none before the address is proven: a place is given to an address."""
+        return self.filter(user=user, active=True) if user.is_proven else self.none()
 
     def in_office(self) -> MemberQuerySet:
         """Those who decide for the company: owners and dispatchers."""

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from operators.models.companies import Member, Operator, Vehicle
-from operators.states import BUSY, OFFICE, RUN, Leg, RunState
+from operators.states import BUSY, RUN, Leg, RunState
 from rally import codes
 from rally.models import Row, User, codes_constraint
 from rally.money import Money
@@ -21,12 +21,13 @@ class RunQuerySet(models.QuerySet["Run"]):
 
     def visible_to(self, user: User) -> RunQuerySet:
         """Those of companies in whose office the person works, and those the person drives."""
-        offices = Member.objects.filter(user=user, active=True, role__in=OFFICE).values("operator_id")
-        return self.filter(Q(operator__in=offices) | Q(person=user, driver__active=True))
+        offices = Member.objects.of(user).in_office().values("operator_id")
+        mine = Q(person=user, driver__active=True)
+        return self.filter(Q(operator__in=offices) | mine) if user.is_proven else self.none()
 
     def driven_by(self, user: User) -> RunQuerySet:
         """Those the person sits at the wheel of."""
-        return self.filter(person=user, driver__active=True)
+        return self.filter(person=user, driver__active=True) if user.is_proven else self.none()
 
     def live(self) -> RunQuerySet:
         """Those that bind a vehicle and a driver."""

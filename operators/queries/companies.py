@@ -23,10 +23,7 @@ WARN_DAYS = 30
 def offices_of(user: User) -> list[Member]:
     """The person's places in the offices of companies, in the order they were taken up."""
     return list(
-        Member.objects.in_office()
-        .filter(user=user)
-        .select_related("operator__payee")
-        .order_by("created_at", "id")
+        Member.objects.of(user).in_office().select_related("operator__payee").order_by("created_at", "id")
     )
 
 

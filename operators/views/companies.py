@@ -27,7 +27,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         if look.offices_of(doors.user_of(request)):
             return today(request)
-        if doors.user_of(request).memberships.filter(active=True).exists():
+        if doors.user_of(request).memberships.active().exists():
             return redirect("driving:today")
     return render(request, "operators/companies/welcome.html")
 

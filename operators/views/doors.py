@@ -28,7 +28,7 @@ def user_of(request: HttpRequest) -> User:
 
 
 def office(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """The page is for owners and dispatchers: the view is given their `Member`. 404 for everybody else.
+    """The page is for owners and dispatchers: the view is given their `Member`. For everybody else, `nobody_here`.
 
     Who works in several offices is in the one chosen last (`operators:choose`), at first in the oldest.
     """
@@ -39,7 +39,7 @@ def office(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     def office_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         members = offices_of(user_of(request))
         if not members:
-            raise Http404
+            return nobody_here(request)
         chosen = request.session.get(CHOSEN)
         member = next((m for m in members if str(m.operator_id) == chosen), members[0])
         request.offices = members  # type: ignore[attr-defined]
@@ -49,6 +49,14 @@ def office(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
             raise PermissionDenied(refusal.message) from refusal
 
     return office_view
+
+
+def nobody_here(request: HttpRequest) -> HttpResponse:
+    """404; but whose address was given a place and is not proven yet is asked for the proof."""
+    user = user_of(request)
+    if user.is_proven or not user.memberships.active().exists():
+        raise Http404
+    return render(request, "account/prove.html", status=403)
 
 
 @contextmanager

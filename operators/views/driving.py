@@ -25,7 +25,7 @@ from operators.queries import day as look
 from operators.queries.companies import with_trip
 from operators.queries.manifests import Manifest, manifest
 from operators.states import Leg
-from operators.views.doors import user_of
+from operators.views.doors import nobody_here, user_of
 from rally import clock
 from rally.errors import NotAllowed, Refusal
 
@@ -39,8 +39,8 @@ _DONE = 5
 def today(request: HttpRequest) -> HttpResponse:
     """The runs this person drives."""
     user = user_of(request)
-    if not user.memberships.filter(active=True).exists():
-        raise Http404
+    if not user.memberships.of(user).exists():
+        return nobody_here(request)
     ahead = list(look.runs_ahead(user))
     context = {"ahead": ahead, "done": list(look.runs_done(user)[:_DONE]), "now": clock.now()}
     return render(request, "operators/driving/today.html", context)

@@ -70,8 +70,9 @@ def open(  # noqa: A001 - the word of the trade; read as payments.open(…)
 
 
 @transaction.atomic
-def change_amount(*, payment_id: UUID, amount: Money, now: datetime) -> None:
-    """What may be taken at most, from now on. Closes an open page, so that the next one asks for the right amount.
+def change_amount(*, payment_id: UUID, amount: Money, description: str | None = None, now: datetime) -> None:
+    """What may be taken at most, from now on, and for what (None: for the same). Closes an open page, so that the next
+    one asks for the right amount in the right words.
 
     Before anything is held or taken, up or down; while a hold is there only down (less is captured later). What credit
     and a promotion pay is made to fit. Raises `PaymentClosed` otherwise. Twice the same: the same.
@@ -88,7 +89,9 @@ def change_amount(*, payment_id: UUID, amount: Money, now: datetime) -> None:
 
     contributions.fit(payment, whole=amount, may_grow=True, now=now)
     payment.amount_minor, payment.to_take_minor = amount.minor, None
-    payment.save(update_fields=["amount_minor", "covered_minor", "to_take_minor"])
+    if description is not None:
+        payment.description = description[:200]
+    payment.save(update_fields=["amount_minor", "covered_minor", "to_take_minor", "description"])
     for checkout in payment.checkouts.filter(state=CheckoutState.OPEN):
         standings.close_page(checkout, payment=payment, now=now)
 

@@ -103,6 +103,7 @@ def ensure() -> dict[str, User]:
                 email=persona.email,
                 password=password,
                 name=persona.name,
+                proven_address=persona.email,
                 is_staff=persona.staff,
                 is_superuser=persona.staff,
             )
@@ -120,7 +121,7 @@ def fellows() -> list[User]:
     people = {_fellow_address(name): name for name in names[:FELLOWS]}
     known = set(User.objects.filter(email__in=people).values_list("email", flat=True))
     missing = [
-        User(email=address, name=name, password=make_password(None))
+        User(email=address, name=name, password=make_password(None), proven_address=address)
         for address, name in people.items()
         if address not in known
     ]

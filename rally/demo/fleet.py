@@ -128,7 +128,7 @@ def make(company: Company, number: int, now: datetime) -> Operator:
     if company.dispatcher:
         people.add(
             operator_id=operator.id,
-            email=_address_of(company.dispatcher),
+            email=_known(_address_of(company.dispatcher), company.dispatcher).email,
             role=Role.DISPATCHER,
             name=company.dispatcher,
             now=now,
@@ -184,7 +184,10 @@ def employ_driver(
     operator: Operator, name: str, email: str, *, number: str, by: User, now: datetime
 ) -> Member:
     """Take on a driver, with a driving licence of this number that holds for a year and more."""
-    driver = people.add(operator_id=operator.id, email=email, role=Role.DRIVER, name=name, now=now, by=by)
+    known = _known(email, name)
+    driver = people.add(
+        operator_id=operator.id, email=known.email, role=Role.DRIVER, name=name, now=now, by=by
+    )
     papers.add(
         operator_id=operator.id,
         kind=PaperKind.DRIVING,
@@ -205,8 +208,13 @@ def _address_of(name: str) -> str:
 
 
 def _person(key: str, name: str) -> User:
-    return User.objects.filter(email=_address(key)).first() or User.objects.create_user(
-        _address(key), name=name
+    return _known(_address(key), name)
+
+
+def _known(email: str, name: str) -> User:
+    """Somebody who works in a company has shown the address to be theirs, or could not act for it."""
+    return User.objects.filter(email=email).first() or User.objects.create_user(
+        email, name=name, proven_address=email
     )
 
 

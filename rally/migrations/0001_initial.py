@@ -69,6 +69,15 @@ class Migration(migrations.Migration):
                 ),
                 ("phone", models.CharField(blank=True, max_length=32, verbose_name="phone")),
                 (
+                    "proven_address",
+                    models.EmailField(
+                        blank=True,
+                        editable=False,
+                        help_text="the address that its owner has shown to be theirs",
+                        max_length=254,
+                    ),
+                ),
+                (
                     "groups",
                     models.ManyToManyField(
                         blank=True,

@@ -30,7 +30,8 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """An account that may do everything in the admin."""
+        """An account that may do everything in the admin. Whoever runs the server answers for its address."""
+        fields = {"proven_address": email.strip().lower(), **fields}
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> User:
@@ -48,6 +49,9 @@ class User(AbstractUser):
     email = models.EmailField(_("e-mail address"), unique=True)
     name = models.CharField(_("name"), max_length=100, blank=True, help_text=_("As fellow riders see it."))
     phone = models.CharField(_("phone"), max_length=32, blank=True)
+    proven_address = models.EmailField(
+        blank=True, editable=False, help_text="the address that its owner has shown to be theirs"
+    )
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS = []
@@ -73,6 +77,13 @@ class User(AbstractUser):
         if not isinstance(request.user, cls):
             raise PermissionDenied
         return request.user
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether whoever signs in has shown to read the mail of this address. Anybody can type anybody's address: what
+        others send to an address is shown to proven accounts only.
+        """
+        return self.proven_address == self.email
 
     @property
     def short_name(self) -> str:

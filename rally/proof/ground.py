@@ -172,7 +172,8 @@ def _made() -> Cast:
 
 
 def _person(name: str, **more: Any) -> User:
-    return User.objects.create_user(f"{name}@proof.example", name=name.capitalize(), **more)
+    address = f"{name}@proof.example"
+    return User.objects.create_user(address, name=name.capitalize(), proven_address=address, **more)
 
 
 def _staff(name: str) -> User:

@@ -22,6 +22,7 @@ from rally.models import StateChange, User
 from rally.money import Money
 from trips import notices
 from trips.actions import fares, promotions
+from trips.actions.paying import described
 from trips.locks import locked_pledge
 from trips.models import Pledge, Trip
 from trips.models.pledges import Instrument
@@ -160,7 +161,8 @@ def carry_on(*, trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> 
 def _ask_no_more_than(pledge: Pledge, payment: Payment, now: datetime) -> None:
     """The payment is for what the pledge costs: the agreed amount until the price is locked, never above that after."""
     if payment.amount != pledge.charge:
-        payments.change_amount(payment_id=payment.id, amount=pledge.charge, now=now)
+        words = described(pledge.trip, pledge)
+        payments.change_amount(payment_id=payment.id, amount=pledge.charge, description=words, now=now)
 
 
 def let_go(*, trip: Trip, pledge: Pledge, now: datetime, why: str) -> Back:

@@ -21,6 +21,7 @@ from trips.actions.backing import move, wake
 from trips.actions.joining import check_open, draft
 from trips.actions.leaving import check_agreed, end, give_up
 from trips.actions.passengers import Passenger, checked, clean_name
+from trips.actions.paying import described
 from trips.errors import ConsentMissing, NotChangeable, SeatsMadeThePrice, TripFull
 from trips.locks import locked_pledge, locked_ride
 from trips.models import Pledge, Seat, Trip
@@ -157,7 +158,9 @@ def _change_unpaid(
         move(pledge, PledgeState.BACKED, now=now, by=by, trip=trip, why="more seats than were held")
         payments.release(payment_id=pledge.payment_id, keep_card=True, now=now, why="more seats")
     else:
-        payments.change_amount(payment_id=pledge.payment_id, amount=pledge.charge, now=now)
+        payments.change_amount(
+            payment_id=pledge.payment_id, amount=pledge.charge, description=described(trip, pledge), now=now
+        )
 
 
 # --- after paying
@@ -197,8 +200,8 @@ def _give_up(trip: Trip, part: Part, *, now: datetime, by: User) -> None:
         end(trip, part, now=now, by=by)
         return
     give_up(part, reason=f"fewer:{before}to{before - part.seats}", now=now, by=by)
-    pledge.seats = before - part.seats
-    pledge.save(update_fields=["seats"])
+    pledge.seats, pledge.given_up = before - part.seats, pledge.given_up + part.seats
+    pledge.save(update_fields=["seats", "given_up"])
     later("trips.offer_seats", trip_id=trip.id)
 
 

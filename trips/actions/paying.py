@@ -56,7 +56,9 @@ def open_payment(*, pledge_id: Any, now: datetime) -> ToPay:
         pledge.payment = begin(trip, pledge, now=now)
     elif mode == Checkout.Mode.CHARGE and pledge.state != PledgeState.PAYMENT_DUE:
         # The price may have been locked since; what is due was told the payment when it was to be taken.
-        payments.change_amount(payment_id=pledge.payment_id, amount=pledge.charge, now=now)
+        payments.change_amount(
+            payment_id=pledge.payment_id, amount=pledge.charge, description=described(trip, pledge), now=now
+        )
     if pledge.state == PledgeState.DRAFT:
         pledge.reserved_until = max(pledge.reserved_until, _kept_until(pledge, now))
     pledge.save(update_fields=["payment", "reserved_until"])
@@ -71,7 +73,7 @@ def begin(
         payer=pledge.rider,
         reference=f"pledge:{pledge.id}",
         group=f"trip:{trip.id}",
-        description=_description(trip, pledge),
+        description=described(trip, pledge),
         amount=pledge.charge,
         saving=saving,
         use_credit=use_credit,
@@ -113,7 +115,7 @@ def _why_nothing_to_pay(state: PledgeState) -> str:
     return _("these seats were given up")
 
 
-def _description(trip: Trip, pledge: Pledge) -> str:
-    """What the payer reads on the checkout page."""
+def described(trip: Trip, pledge: Pledge) -> str:
+    """What is paid for, as the payer reads it on the checkout page and on an invoice. It goes with the amount."""
     facts = {"seats": pledge.seats, "trip": trip, "day": notices.day_of(trip)}
     return (_("Seats: %(seats)s. %(trip)s, %(day)s") % facts)[:200]

@@ -19,7 +19,7 @@ def receipt_pdf(ride: RideReceipt) -> bytes:
     pledge, paid = ride.pledge, ride.paid
     head = (_("What"), _("Amount"))
     seats = _("Seats: %(seats)s, from %(stop)s, there and back") % {
-        "seats": pledge.seats,
+        "seats": pledge.bought,
         "stop": pledge.stop.name,
     }
     rows = [(seats, exact(paid.price))]

@@ -242,6 +242,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "given_up",
+                    models.PositiveSmallIntegerField(
+                        default=0, help_text="seats that were paid and given up since"
+                    ),
+                ),
+                (
                     "fare_minor",
                     models.PositiveIntegerField(help_text="agreed price of one seat; never more is taken"),
                 ),

@@ -83,6 +83,9 @@ class Pledge(Row):
     )
     state = models.CharField(max_length=12, choices=PledgeState, default=PledgeState.DRAFT)
     seats = models.PositiveSmallIntegerField(validators=[MinValueValidator(1)])
+    given_up = models.PositiveSmallIntegerField(
+        default=0, help_text="seats that were paid and given up since"
+    )
     fare_minor = models.PositiveIntegerField(help_text="agreed price of one seat; never more is taken")
     currency = models.CharField(max_length=3, default="USD")
     instrument = models.CharField(max_length=10, choices=Instrument)
@@ -232,6 +235,11 @@ class Pledge(Row):
         return self.price * self.seats
 
     @property
+    def bought(self) -> int:
+        """How many seats were paid for, whatever was given up since: what a receipt is for."""
+        return self.seats + self.given_up
+
+    @property
     def is_live(self) -> bool:
         """It takes up seats."""
         return self.state in OCCUPYING
@@ -246,8 +254,8 @@ class SeatQuerySet(models.QuerySet["Seat"]):
     """Seats, by who may see them."""
 
     def held_by(self, user: Any) -> SeatQuerySet:
-        """Those handed to this person by another rider."""
-        return self.filter(holder=user) if user.is_authenticated else self.none()
+        """Those handed to this person by another rider; none before the address they were handed to is proven."""
+        return self.filter(holder=user) if user.is_authenticated and user.is_proven else self.none()
 
 
 class Seat(Row):

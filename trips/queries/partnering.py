@@ -73,8 +73,8 @@ class Statement:
 
 
 def partners_of(user: User) -> list[Partner]:
-    """Those the person is a member of, by name."""
-    return list(user.partners.order_by("name", "id"))
+    """Those the person is a member of, by name; none before the address is proven."""
+    return list(user.partners.order_by("name", "id")) if user.is_proven else []
 
 
 def trips_of(partner: Partner) -> QuerySet[Trip]:

@@ -66,6 +66,8 @@ class Rides:
     behind: list[Pledge]
     handed: list[Seat]
     captained: list[Trip]
+    #: Seats were handed to the address of this account, and nobody has shown yet to be its owner.
+    sealed: bool
 
 
 def rides_of(user: Any, limit: int = 50) -> Rides:
@@ -83,12 +85,14 @@ def rides_of(user: Any, limit: int = 50) -> Rides:
     handed = Seat.objects.held_by(user).select_related(
         "pledge__trip__event__venue", "pledge__stop", "pledge__rider"
     )
+    kept_back = Seat.objects.filter(holder=user).exclude(pledge__state__in=_LEFT)
     captained = Trip.objects.filter(captain=user).exclude(state__in=_OVER).select_related("event__venue")
     return Rides(
         ahead=list(own.exclude(over).order_by("trip__departs_at")[:limit]),
         behind=list(own.filter(over).order_by("-trip__departs_at", "-created_at")[:limit]),
         handed=list(handed.exclude(pledge__state__in=_LEFT).order_by("pledge__trip__departs_at")[:limit]),
         captained=list(captained.order_by("departs_at")[:limit]),
+        sealed=not user.is_proven and kept_back.exists(),
     )
 
 

@@ -143,7 +143,7 @@ def hand_over(request: HttpRequest, code: str) -> HttpResponse:
     """Give one seat to somebody else; by the seat's code."""
     seat = get_object_or_404(Seat.objects.select_related("pledge"), code=codes.clean(code))
     user = User.asking(request)
-    if user.id not in {seat.pledge.rider_id, seat.holder_id}:
+    if user.id != seat.pledge.rider_id and not Seat.objects.held_by(user).filter(id=seat.id).exists():
         raise Http404
     if request.method == "POST":
         if limited := too_often(request, "hand-over", most=20, minutes=60):

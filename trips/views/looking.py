@@ -72,6 +72,7 @@ def pledge_facts(found: Pledge, now: datetime) -> dict[str, Any]:
         "payment": found.payment,
         "parts": parts,
         "added": [part for part in parts if part.id != found.id],
+        "receipts": [each for each in _all_of(found) if each.payment and each.payment.captured_minor],
         "seats": [_of(seat, part) for part in parts for seat in part.passengers.all()],
         "count": sum(part.seats for part in parts),
         "charge": sum((part.charge for part in parts), Money.zero(found.currency)),
@@ -96,8 +97,13 @@ def pledge_facts(found: Pledge, now: datetime) -> dict[str, Any]:
 
 def _back(found: Pledge) -> Back:
     """What was given back of a pledge and all that was ever added to it."""
-    paid = [part.payment for part in (found, *found.enlargements.all()) if part.payment is not None]
+    paid = [part.payment for part in _all_of(found) if part.payment is not None]
     return sum(map(given_back, paid), Back.nothing(found.currency))
+
+
+def _all_of(found: Pledge) -> list[Pledge]:
+    """The pledge and all that was ever added to it, also what was given up since: each has its own payment."""
+    return [found, *sorted(found.enlargements.all(), key=lambda each: each.created_at)]
 
 
 def _of(seat: Seat, part: Pledge) -> Seat:

@@ -31,8 +31,15 @@ from trips.queries import partnering as look
 _PAGE = 20
 
 
+def _nobody_here(request: HttpRequest, asking: User) -> HttpResponse:
+    """404; but whose address was made a member and is not proven yet is asked for the proof."""
+    if asking.is_proven or not asking.partners.exists():
+        raise Http404
+    return render(request, "account/prove.html", status=403)
+
+
 def member(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """The page is for members of the partner, which the view is given. 404 for everybody else."""
+    """The page is for members of the partner, which the view is given. For everybody else, `_nobody_here`."""
 
     @never_cache
     @login_required
@@ -40,8 +47,8 @@ def member(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     def partner_view(request: HttpRequest, slug: str, *args: Any, **kwargs: Any) -> HttpResponse:
         asking = User.asking(request)
         found = Partner.objects.filter(slug=slug, members=asking).select_related("payee").first()
-        if found is None:
-            raise Http404
+        if found is None or not asking.is_proven:
+            return _nobody_here(request, asking)
         return view(request, found, *args, **kwargs)
 
     return partner_view
@@ -51,11 +58,11 @@ def member(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 @login_required
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """To the first partner of the person, by name. 404 for people who are members of none."""
+    """To the first partner of the person, by name. For people who are members of none, `_nobody_here`."""
     asking = User.asking(request)
     own = look.partners_of(asking)
     if not own:
-        raise Http404
+        return _nobody_here(request, asking)
     return redirect("trips:partner", slug=own[0].slug)
 
 

@@ -31,6 +31,7 @@ from tests.factories.operators import (
     riders,
     van_trip,
 )
+from tests.seeing import text
 from trips.models import Seat
 from trips.states import Need, PledgeState
 
@@ -96,6 +97,18 @@ def test_the_front_door(crew: Company, otto: User, dee: User, max_: User, as_: A
     assert "Register your company" in as_(max_).get(home).content.decode()
     assert as_(dee).get(home).headers["Location"] == reverse("driving:today")
     assert crew.operator.name in as_(otto).get(home).content.decode()
+
+
+def test_a_member_by_address_shows_to_be_its_owner_first(crew: Company, run: Run, as_: As) -> None:
+    vic = User.objects.create_user("vic@test.example", name="Vic")
+    member(crew.operator, vic, role=Role.OWNER)
+
+    for name in ("operators:home", "operators:people", "driving:today"):
+        page = as_(vic).get(reverse(name), follow=True)
+        assert page.status_code == 403, name
+        assert "Send me the mail" in text(page), name
+    assert as_(vic).get(reverse("driving:run", args=[run.code])).status_code == 404
+    assert as_(vic).get("/api/v1/operator/board").status_code == 404
 
 
 def test_registering(max_: User, as_: As) -> None:

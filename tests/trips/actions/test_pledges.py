@@ -13,7 +13,7 @@ from rally.errors import BadInput
 from rally.models import Notice, StateChange, User
 from rally.money import Money
 from tests.factories import pledges as make
-from tests.factories.people import person
+from tests.factories.people import person, proven
 from tests.factories.trips import proposed
 from tests.racing import at_once
 from tests.seeing import fresh
@@ -437,7 +437,7 @@ def test_hand_a_seat_over(at: Any, now: datetime) -> None:
     assert (after.name, after.holder.email) == ("Fred", "fred@test.example")
     assert after.code != seat.code
     assert Notice.objects.filter(kind="trips.handed_over", recipient=after.holder).count() == 1
-    pledges.hand_over(seat_id=seat.id, email=pledge.rider.email, name="Me", by=after.holder, now=now)
+    pledges.hand_over(seat_id=seat.id, email=pledge.rider.email, name="Me", by=proven(after.holder), now=now)
     assert (fresh(seat).holder, fresh(seat).name) == (None, "Me")
 
 

@@ -19,7 +19,7 @@ from rally.money import Money
 from tests.factories.events import event, partner, place
 from tests.factories.people import person
 from tests.factories.trips import proposed
-from tests.seeing import signed_in
+from tests.seeing import signed_in, text
 from trips.actions import partners
 from trips.models import Partner, Trip
 
@@ -119,6 +119,16 @@ def test_there_is_no_statement_of_a_time_without_one(
     assert signed_in(pat).get(reverse("trips:partner_statement", args=[club.slug, *when])).status_code == 404
     brought(club, now)
     assert signed_in(pat).get(reverse("trips:partner_statement", args=[club.slug, *when])).status_code == 404
+
+
+def test_a_member_by_address_shows_to_be_its_owner_first(club: Partner) -> None:
+    vic = User.objects.create_user("vic@test.example")
+    club.members.add(vic)
+
+    for way in (reverse("trips:partners"), reverse("trips:partner", args=[club.slug])):
+        page = signed_in(vic).get(way)
+        assert page.status_code == 403
+        assert "Send me the mail" in text(page)
 
 
 def test_strangers_find_nothing(club: Partner, max_: User, now: datetime) -> None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from io import BytesIO
+from itertools import zip_longest
 from typing import Any
 
 import pytest
+from django.db.models import Q
 from django.test import Client
 from pypdf import PdfReader
 
 from payments.actions import payments
-from payments.models import Invoice, TaxRate
+from payments.models import Invoice, Operation, TaxRate
 from rally.models import User
 from rally.money import Money
 from tests.factories import pledges as make
 from tests.factories.trips import proposed
 from tests.seeing import signed_in
-from trips.models import Place, Pledge, Trip
+from trips.actions import pledges
+from trips.actions.pledges import Passenger
+from trips.models import Place, Pledge, Seat, Trip
 from trips.queries.receipts import receipt_of, why_in_words
 from trips.states import TripState, VehicleClass
 
@@ -127,6 +132,63 @@ def test_strangers_and_what_was_never_paid_are_not_there(
 
 def test_the_pledge_page_leads_to_the_receipt(seats: Pledge, ana: User) -> None:
     assert f"/p/{seats.code}/receipt/" in signed_in(ana).get(f"/p/{seats.code}/").content.decode()
+
+
+def changed(pledge: Pledge, ana: User, *names: str, now: datetime) -> Pledge:
+    """The seats of a ride are these from now on: those it has keep their places, as far as they are named."""
+    kept = Seat.objects.filter(Q(pledge=pledge) | Q(pledge__enlarges=pledge)).order_by(
+        "pledge_id", "position"
+    )
+    ids = [seat.id for seat in kept]
+    people = [Passenger(name, (), seat) for name, seat in zip_longest(names, ids[: len(names)])]
+    return pledges.change_seats(
+        pledge_id=pledge.id,
+        passengers=people,
+        by=ana,
+        now=now,
+        consent_text="I agree.",
+        consent_version="test",
+        consented=True,
+    )
+
+
+def test_an_invoice_names_the_seats_that_were_paid(seats: Pledge, ben: User, now: datetime) -> None:
+    pledge = make.draft(seats.trip, ben, now=now)
+    pledges.open_payment(pledge_id=pledge.id, now=now)
+    changed(pledge, ben, "Ben", "Bo", "Bea", now=now)
+    pledge = make.pay(pledge, now=now)
+    signed_in(ben).post(f"/p/{pledge.code}/receipt/", COMPANY)
+
+    line = Invoice.objects.get().lines[0]
+    assert line["text"].startswith("Seats: 3. ")
+    assert line["total_minor"] == pledge.charge.minor
+    asked = Operation.objects.filter(payment=pledge.payment, kind=Operation.Kind.CHECKOUT).latest(
+        "created_at"
+    )
+    assert asked.params["description"] == line["text"]
+
+
+def test_a_receipt_is_for_the_seats_that_were_bought(seats: Pledge, ana: User, now: datetime) -> None:
+    changed(seats, ana, "Ana", now=now)
+
+    assert "2 seats from" in signed_in(ana).get(f"/p/{seats.code}/receipt/").content.decode()
+    assert "Seats: 2, from" in text(signed_in(ana).get(f"/p/{seats.code}/receipt.pdf"))
+
+
+def test_added_seats_have_a_receipt_and_an_invoice(seats: Pledge, ana: User, now: datetime) -> None:
+    added = make.pay(changed(seats, ana, "Ana", "Al", "Abe", now=now), now=now)
+    client = signed_in(ana)
+    ways = [f"/p/{seats.code}/receipt/", f"/p/{added.code}/receipt/"]
+
+    def links() -> list[str]:
+        return re.findall(r'href="([^"]*/receipt/)"', client.get(f"/p/{seats.code}/").content.decode())
+
+    assert links() == ways
+    assert "One seat from" in client.get(ways[1]).content.decode()
+    assert client.post(ways[1], COMPANY).status_code == 303
+    assert Invoice.objects.get().payment_id == added.payment_id
+    changed(seats, ana, "Ana", "Al", now=now)
+    assert links() == ways  # also when they are given up
 
 
 def test_reasons_in_words() -> None:

@@ -18,11 +18,12 @@ from rally.models import Notice, User
 from rally.templatetags import look
 from tests.factories import pledges as make
 from tests.factories.payments import SAVES_THEN_DECLINES, type_card
-from tests.factories.people import person
+from tests.factories.people import person, proven
 from tests.factories.trips import proposed, stop
-from tests.seeing import fresh, signed_in
+from tests.seeing import fresh, signed_in, text
 from trips.actions import pledges, trips
 from trips.models import Pledge, Trip
+from trips.permissions import NotYours
 from trips.queries import links
 from trips.states import TripState, Visibility
 
@@ -377,8 +378,36 @@ def test_hand_over(van: Trip, ana: User, now: datetime) -> None:
     assert (bad.status_code, done.status_code) == (422, 303)
     assert fresh(seat).name == "Fred"
     assert Client().get(f"/pass/{seat.code}/").status_code == 404
-    fred = signed_in(User.objects.get(email="fred@test.example"))
+    fred = signed_in(proven(User.objects.get(email="fred@test.example")))
     assert str(van) in fred.get("/rides/").content.decode()
+
+
+def test_a_seat_handed_to_an_address_is_for_its_owner_only(
+    client: Client, van: Trip, ana: User, now: datetime
+) -> None:
+    walk(client, van, email="vic@test.example")  # whoever this is, it is not Vic
+    seat = make.backed(van, ana, now=now).passengers.get()
+    pledges.hand_over(seat_id=seat.id, email="vic@test.example", name="Vic", by=ana, now=now)
+    seat = fresh(seat)
+
+    page = client.get("/rides/")
+    assert seat.code not in page.content.decode()
+    assert "Somebody handed you a seat" in text(page)
+    assert "Send me the mail" in text(page)
+    assert Pledge.objects.get(rider__email="vic@test.example").code in page.content.decode()
+    assert client.post(f"/pass/{seat.code}/hand-over/", {"name": "M", "email": "m@x.org"}).status_code == 404
+    with pytest.raises(NotYours):
+        pledges.hand_over(seat_id=seat.id, email="m@x.org", name="M", by=fresh(seat.holder), now=now)
+
+    client.post("/accounts/email/", {"email": "vic@test.example", "action_send": "1"})
+    link = re.search(r"https?://[^/]+(/accounts/confirm-email/\S+)", str(mail.outbox[-1].body))
+    assert link
+    assert mail.outbox[-1].to == ["vic@test.example"]
+    vic = Client()
+    vic.post(link[1])
+    assert client.get("/rides/").status_code == 302  # the stranger is out
+    vic.force_login(User.objects.get(email="vic@test.example"))
+    assert seat.code in vic.get("/rides/").content.decode()
 
 
 def test_boarding_pass(client: Client, van: Trip, now: datetime) -> None:
