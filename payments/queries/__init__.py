@@ -21,6 +21,7 @@ from payments.queries.parts import Parts, Saving, parts_of
 from payments.queries.troubles import still_owed, stuck_operations, unread_events
 from payments.queries.worth import (
     credit_of,
+    had_card,
     paid_by_payer,
     parts_for,
     parts_paid,
@@ -38,6 +39,7 @@ __all__ = [
     "check_ledger",
     "credit_of",
     "disputed",
+    "had_card",
     "held_amounts",
     "l1_balanced",
     "l2_balance_agrees",

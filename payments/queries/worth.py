@@ -9,7 +9,7 @@ from django.db.models import F, Sum
 
 from payments.models import Account, Contribution, Payment, Wallet
 from payments.queries.parts import Parts, Saving, parts_of
-from payments.states import ContributionState
+from payments.states import AttemptState, ContributionState
 from rally import rules
 from rally.models import User
 from rally.money import Money
@@ -33,6 +33,15 @@ def paid_by_payer(payment: Payment) -> Money:
     """What the payer put in and was not given back: by card and from their own credit. A promotion is not theirs."""
     spent = _spent([payment.id], (Account.RIDER_CREDIT,)).get(payment.id, 0)
     return payment.refundable + Money(spent, payment.currency)
+
+
+#: What a bank never set aside anything for.
+_CAME_TO_NOTHING = (AttemptState.PENDING, AttemptState.FAILED)
+
+
+def had_card(payment: Payment) -> bool:
+    """Whether a card was ever there for a payment: saved, held or charged, whatever became of it. A refused one was not."""
+    return bool(payment.card) or payment.attempts.exclude(state__in=_CAME_TO_NOTHING).exists()
 
 
 def parts_paid(payment: Payment | None, whole: Money | None = None) -> Parts:

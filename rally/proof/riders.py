@@ -217,6 +217,8 @@ def give_card(
             intent = done["payment_intent"] or done["setup_intent"]
             done = world.sandbox.authenticate(intent, passed=passes)
         outcome = done["status"]
+        if outcome == "complete":
+            world.truth.took_card(payment_id)
     except ApiError as no:
         outcome = f"{no.body['error'].get('code', no.status)}"
     world.truth.note(lambda: payment_id, by_payer=True)

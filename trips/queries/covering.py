@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from payments.models import Account
-from payments.queries import Parts, parts_for
+from payments.queries import Parts, had_card, parts_for
 from rally.money import Money
 from trips.models import Pledge, PromotionUse
 
@@ -29,3 +30,27 @@ def covered(pledge: Pledge) -> Covered:
         rows = pledge.payment.contributions.filter(source=Account.RIDER_CREDIT)
         back = sum(rows.values_list("returned_minor", flat=True))
     return Covered(parts=parts, code=code, credit_back=Money(back, pledge.currency))
+
+
+@dataclass(frozen=True)
+class Used:
+    """A code that was used for seats, and whether it can be used again by whoever leaves them now."""
+
+    code: str
+    comes_back: bool
+
+
+def codes_of(pledges: Sequence[Pledge]) -> list[Used]:
+    """The codes used for these pledges. Asks nothing where the cards pay all of it."""
+    helped = [each.id for each in pledges if each.payment is not None and each.payment.covered_minor]
+    if not helped:
+        return []
+    uses = PromotionUse.objects.filter(pledge__in=helped, given_back_at=None)
+    rows = uses.select_related("promotion", "pledge__payment").order_by("used_at", "id")
+    return [
+        Used(
+            code=row.promotion.code,
+            comes_back=row.pledge.payment is not None and not had_card(row.pledge.payment),
+        )
+        for row in rows
+    ]

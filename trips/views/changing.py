@@ -18,7 +18,7 @@ from rally.money import Money
 from trips.actions import pledges
 from trips.forms.riding import HandOverForm, PassengerForms
 from trips.models import Pledge, Seat, Trip
-from trips.queries import fares, leaving, riding
+from trips.queries import covering, fares, leaving, riding
 from trips.states import PledgeState
 from trips.views.limits import too_often
 from trips.views.looking import SeeOther, own, pay_url, pledge_facts, print_of
@@ -45,7 +45,8 @@ def withdraw(request: HttpRequest, code: str) -> HttpResponse:
                 request, _("You have left the waiting list.") if waited else _("You have left this trip.")
             )
             return SeeOther(found.get_absolute_url())
-    context = {**pledge_facts(found, clock.now()), "refused": refused}
+    facts = pledge_facts(found, clock.now())
+    context = {**facts, "codes": covering.codes_of(facts["parts"]), "refused": refused}
     return render(request, "trips/riding/withdraw.html", context, status=409 if refused else 200)
 
 
@@ -114,6 +115,8 @@ def _change_page(
     paid = found.state == PledgeState.PAID
     zero = Money.zero(found.currency)
     found.stop.trip = found.trip
+    going = leaving.giving_up(found, fewer, now)
+    ending = [part.pledge for part in going.parts if part.seats == part.pledge.seats]
     context = {
         **pledge_facts(found, now),
         "people": people,
@@ -122,7 +125,8 @@ def _change_page(
         "fewer": fewer,
         "sum": sum((part.charge for part in parts), zero) if paid else found.price * count,
         "to_pay": fares.to_agree(found.stop, max(1, more)) * more if paid else zero,
-        "going": leaving.giving_up(found, fewer, now),
+        "going": going,
+        "codes": covering.codes_of(ending),
         "terms": words,
         "shown": print_of(words),
         "refused": refused,

@@ -13,12 +13,13 @@ from django.db import IntegrityError
 from payments import queries
 from payments.actions import audits, contributions, inbox, operations, sweeps
 from payments.models import Account, Attempt, Contribution
+from payments.sandbox.errors import ApiError
 from rally import clock
 from rally.models import User
 from rally.money import Money
 from tests.factories import pledges as make
 from tests.factories.events import event, partner
-from tests.factories.payments import usd
+from tests.factories.payments import DECLINED, type_card, usd
 from tests.factories.people import person
 from tests.factories.promotions import credited, promotion
 from tests.factories.trips import proposed
@@ -289,6 +290,33 @@ def test_who_leaves_has_used_the_code_and_has_the_credit(van: Trip, ana: User) -
     assert Pledge.objects.get().state == PledgeState.WITHDRAWN
     back_to_the_cent(ana, 1200)
     assert uses() == 1
+
+
+def test_who_leaves_before_any_card_has_not_used_the_code(van: Trip, ana: User, ben: User) -> None:
+    """Neither the rider who picks another stop loses it, nor do accounts that never pay use it up for others."""
+    promotion(max_uses=1)
+    for how in ("no page", "page left", "card refused"):
+        draft = covered(van, ana, code="GAMEDAY")
+        page = make.at_checkout(draft, now=clock.now()) if how != "no page" else ""
+        if how == "card refused":
+            with pytest.raises(ApiError):
+                type_card(page, DECLINED)
+        pledges.withdraw(pledge_id=draft.id, by=ana, now=clock.now())
+        work()
+        draft.refresh_from_db()
+        assert (draft.state, uses()) == (PledgeState.WITHDRAWN, 0), how
+    covered(van, ben, code="GAMEDAY")
+
+
+def test_who_pays_in_the_other_tab_and_leaves_has_used_the_code(van: Trip, ana: User) -> None:
+    """The card came in before the page could be closed: it was given."""
+    promotion()
+    draft = covered(van, ana, code="GAMEDAY")
+    type_card(make.at_checkout(draft, now=clock.now()))
+    pledges.withdraw(pledge_id=draft.id, by=ana, now=clock.now())
+    work()
+    draft.refresh_from_db()
+    assert (draft.state, uses()) == (PledgeState.WITHDRAWN, 1)
 
 
 def run(van: Trip, at: Any) -> None:

@@ -134,6 +134,22 @@ def test_what_was_typed_is_kept_for_who_signs_in(client: Client, van: Trip, ana:
     assert 'value="GAMEDAY"' in client.get(f"/t/{van.code}/pledge/").content.decode()
 
 
+@pytest.mark.parametrize("card", [False, True])
+def test_what_becomes_of_the_code_is_said_before_leaving(van: Trip, ana: User, card: bool) -> None:
+    promotion(max_uses_per_rider=1)
+    client = signed_in(ana)
+    checkout = client.get(walk(client, van, promotion="GAMEDAY")["Location"])["Location"]
+    mine = Pledge.objects.get()
+    if card:
+        type_card(checkout)
+        client.get(links.paid_link(mine))
+    said = text(client.get(f"/p/{mine.code}/leave/"))
+    assert ("your code GAMEDAY can be used again" in said) is not card
+    assert ("your code GAMEDAY stays used" in said) is card
+    client.post(f"/p/{mine.code}/leave/", {"refund": "0"})
+    assert walk(client, van, promotion="GAMEDAY").status_code == (409 if card else 303)
+
+
 # ---- my credit
 
 
