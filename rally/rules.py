@@ -76,7 +76,7 @@ class Rules:
     another_bus_hours_before: int = 6
     # Said sorry in credit when an operator leaves riders standing
     goodwill: int = 1_000
-    # Credit for who brought a friend, once that friend has ridden (peer: Rally, $5 a seat)
+    # Credit for who brought a friend, once that friend has ridden on a seat of their own (peer: Rally, $5 a seat)
     referral: int = 500
     # The waiting list: how long seats that became free are kept for who is next (peer: Zeelo, 5 hours)
     waiting_offer_hours: int = 5

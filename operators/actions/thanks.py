@@ -1,4 +1,4 @@
-"""After a trip: credit for its captain, and for who brought a friend who rode for the first time."""
+"""After a trip: credit for its captain, and for who brought a friend who paid for a seat and rode on it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,28 @@ def thank(*, trip_id: Any, now: datetime) -> None:
     """
     rode = who_rode(trip_id)
     rewards.reward_captain(trip_id=trip_id, rode=rode, now=now)
-    for rider_id in sorted(rode):
+    for rider_id in sorted(who_rode_on_own_seats(trip_id)):
         invitations.has_ridden(rider_id=rider_id, now=now)
     rewards.thanked(trip_id=trip_id, now=now)
 
 
 def who_rode(trip_id: Any) -> set[UUID]:
-    """The people who were on the bus: whoever held a paid seat that was checked in. Where the driver checked in nobody at
-    all, whoever held a paid seat."""
+    """The people who were on the bus: whoever held a seat that was ridden."""
+    return {seat.holder_id or seat.pledge.rider_id for seat in _seats_ridden(trip_id)}
+
+
+def who_rode_on_own_seats(trip_id: Any) -> set[UUID]:
+    """Those of them who have paid for the seat themselves. One handed over was paid by somebody else, perhaps by whoever
+    would get credit for the friend who sits on it."""
+    return {seat.pledge.rider_id for seat in _seats_ridden(trip_id) if seat.holder_id is None}
+
+
+def _seats_ridden(trip_id: Any) -> list[Seat]:
+    """The paid seats that were checked in, each with its pledge; all paid seats where the driver checked in nobody."""
     paid = Seat.objects.filter(pledge__trip_id=trip_id, pledge__state=PledgeState.PAID).select_related(
         "pledge"
     )
     aboard = set(
         Boarding.objects.filter(run__trip_id=trip_id, undone_at=None).values_list("seat_id", flat=True)
     )
-    return {seat.holder_id or seat.pledge.rider_id for seat in paid if not aboard or seat.id in aboard}
+    return [seat for seat in paid if not aboard or seat.id in aboard]

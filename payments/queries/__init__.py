@@ -22,6 +22,7 @@ from payments.queries.troubles import still_owed, stuck_operations, unread_event
 from payments.queries.worth import (
     credit_of,
     given_back,
+    had_card,
     paid_by_payer,
     parts_for,
     parts_paid,
@@ -41,6 +42,7 @@ __all__ = [
     "credit_of",
     "disputed",
     "given_back",
+    "had_card",
     "held_amounts",
     "l1_balanced",
     "l2_balance_agrees",

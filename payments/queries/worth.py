@@ -9,7 +9,7 @@ from django.db.models import F, Sum
 
 from payments.models import Account, Contribution, Payment, Wallet
 from payments.queries.parts import Back, Parts, Saving, parts_of
-from payments.states import ContributionState
+from payments.states import AttemptState, ContributionState
 from rally import rules
 from rally.models import User
 from rally.money import Money
@@ -44,6 +44,15 @@ def given_back(payment: Payment) -> Back:
     return Back(
         to_card=Money(payment.refunded_minor, payment.currency), to_credit=Money(credit, payment.currency)
     )
+
+
+#: What a bank never set aside anything for.
+_CAME_TO_NOTHING = (AttemptState.PENDING, AttemptState.FAILED)
+
+
+def had_card(payment: Payment) -> bool:
+    """Whether a card was ever there for a payment: saved, held or charged, whatever became of it. A refused one was not."""
+    return bool(payment.card) or payment.attempts.exclude(state__in=_CAME_TO_NOTHING).exists()
 
 
 def parts_paid(payment: Payment | None, whole: Money | None = None) -> Parts:

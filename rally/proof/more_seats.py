@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db import transaction
+
 from rally.models import User
 from rally.proof import riders
+from rally.proof.ground import CODES
 from rally.proof.moves import move
 from rally.proof.world import Broken, World
-from trips.actions import waiting
+from trips.actions import covering, waiting
 from trips.models import Pledge, Stop
 from trips.queries import links
 from trips.queries.links import Link
-from trips.queries.waiting import words_to_agree
+from trips.queries.waiting import words_to_show
 from trips.states import PledgeState
 
 #: Nobody waits for more seats than this.
@@ -47,7 +52,7 @@ def wait(world: World, rider: User, seats: int) -> None:
 
 @move(1.5, certain=4)
 def take_offer(world: World) -> None:
-    """Seats were offered: agree to the words of today, and pay; or leave the list."""
+    """Seats were offered: agree to the words of today, use a code and credit or not, and pay; or leave the list."""
     offered = Pledge.objects.filter(
         trip_id=world.cast.trip, state=PledgeState.DRAFT, offered_at__isnull=False
     )
@@ -57,11 +62,33 @@ def take_offer(world: World) -> None:
         if listed is not None and world.chance.random() < 0.2:
             riders.leave_with(world, listed.id)
         return
-    words = words_to_agree(pledge, world.now)
     world.say(f"is offered the seats of {pledge.code}")
-    if words is not None:
-        world.attempt(lambda: waiting.agree(pledge_id=pledge.id, shown=words.text, now=world.now))
-    riders.go_and_pay(world, pledge.id)
+    words = words_to_show(pledge, world.now)
+    helps = helps_of(world)
+    if words is None or _take(world, pledge, words.text, helps) or _take(world, pledge, words.text, {}):
+        riders.go_and_pay(world, pledge.id)
+
+
+def _take(world: World, pledge: Pledge, shown: str, helps: dict[str, Any]) -> bool:
+    """Agree, and say what pays beside the card, as the page does: both or neither. Whether it was done."""
+
+    def work() -> bool:
+        with transaction.atomic():
+            waiting.agree(pledge_id=pledge.id, shown=shown, now=world.now)
+            if helps:
+                covering.cover(pledge_id=pledge.id, now=world.now, **helps)
+        return True
+
+    return bool(world.attempt(work))
+
+
+def helps_of(world: World) -> dict[str, Any]:
+    """A code, credit, both or nothing, for `covering.cover`."""
+    typed, use_credit = world.chance.choice(["", "", *CODES]), world.chance.random() < 0.5
+    if not typed and not use_credit:
+        return {}
+    world.say(f"   with code {typed or 'none'}, {'with' if use_credit else 'no'} credit")
+    return {"promotion": typed, "use_credit": use_credit}
 
 
 @move(0.5, certain=4)
@@ -71,7 +98,7 @@ def add_seats(world: World) -> None:
     if pledge is None:
         return
     more = world.chance.choice([1, 1, 2])
-    added = riders.change_by(world, pledge.id, more)
+    added = riders.change_by(world, pledge.id, more, helps=helps_of(world))
     if added is not None and added.id != pledge.id and world.chance.random() < 0.8:
         riders.go_and_pay(world, added.id)
 

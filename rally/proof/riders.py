@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q
 
 from payments.actions import checkouts
@@ -14,7 +15,7 @@ from rally.models import User
 from rally.proof import owing
 from rally.proof.moves import move
 from rally.proof.world import World
-from trips.actions import pledges
+from trips.actions import covering, pledges
 from trips.actions.pledges import Passenger
 from trips.models import Pledge, Seat
 from trips.states import OCCUPYING, PledgeState
@@ -217,6 +218,8 @@ def give_card(
             intent = done["payment_intent"] or done["setup_intent"]
             done = world.sandbox.authenticate(intent, passed=passes)
         outcome = done["status"]
+        if outcome == "complete":
+            world.truth.took_card(payment_id)
     except ApiError as no:
         outcome = f"{no.body['error'].get('code', no.status)}"
     world.truth.note(lambda: payment_id, by_payer=True)
@@ -238,8 +241,10 @@ def leave_with(world: World, pledge_id: UUID) -> None:
         world.attempt(lambda: pledges.withdraw(pledge_id=pledge_id, by=pledge.rider, now=world.now))
 
 
-def change_by(world: World, pledge_id: UUID, by: int) -> Pledge | None:
-    """So many seats more or less; the pledge that holds them then."""
+def change_by(
+    world: World, pledge_id: UUID, by: int, *, helps: dict[str, Any] | None = None
+) -> Pledge | None:
+    """So many seats more or less; the pledge that holds them then. What `helps` pays for added ones beside the card."""
     pledge = Pledge.objects.select_related("rider", "trip").filter(id=pledge_id).first()
     if pledge is None or not pledge.is_live:
         return None
@@ -248,12 +253,18 @@ def change_by(world: World, pledge_id: UUID, by: int) -> Pledge | None:
     who = [Passenger(each.name, tuple(each.needs), each.id) for each in seats[:wanted]]
     who += people(wanted - len(who))
     world.say(f"{pledge.rider.name} changes {pledge.code}, {pledge.state}: {len(seats)} → {wanted}")
-    with owing.watching(world, pledge_id):
-        return world.attempt(
-            lambda: pledges.change_seats(
+
+    def work() -> Pledge:
+        with transaction.atomic():
+            changed = pledges.change_seats(
                 pledge_id=pledge_id, passengers=who, by=pledge.rider, now=world.now, **CONSENT
             )
-        )
+            if helps and changed.id != pledge_id:
+                covering.cover(pledge_id=changed.id, now=world.now, **helps)
+        return changed
+
+    with owing.watching(world, pledge_id):
+        return world.attempt(work)
 
 
 def _seats_of(pledge: Pledge) -> list[Seat]:

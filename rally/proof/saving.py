@@ -150,6 +150,7 @@ def check(world: World) -> None:
         used = getattr(pledge, "promotion_use", None)
         if used is not None and pledge.payment_id not in disputed:
             _code_did_its_part(pledge, used, gave_up=pledge.id in gave_up)
+            _leaving_kept_it_used(world, pledge, used)
     given: Counter[UUID] = Counter()
     done = MoneyRequest.objects.filter(what=MoneyRequest.What.CREDIT, state=RequestState.DONE)
     for user_id, amount in done.values_list("subject", "amount_minor"):
@@ -175,3 +176,15 @@ def _code_did_its_part(pledge: Pledge, used: PromotionUse, *, gave_up: bool) -> 
     free = used.given_back_at is not None
     if (nothing and (paid or not free)) or (rode and free):
         raise Broken("P18", f"{code} paid {paid} of a pledge that is {pledge.state}, free again: {free}")
+
+
+def _leaving_kept_it_used(world: World, pledge: Pledge, used: PromotionUse) -> None:
+    """Who left before paying has used the code if a card was ever given for the seats, and not if there was none."""
+    if pledge.state != PledgeState.WITHDRAWN or pledge.payment_id is None or world.restored:
+        return  # a page that went with the database is one that nobody asks about
+    carded, free = world.truth.has_taken_card(pledge.payment_id), used.given_back_at is not None
+    if free is carded:
+        what = "a card was given" if carded else "no card was ever given"
+        raise Broken(
+            "P18", f"{used.promotion} of {pledge.code}, whose rider left: {what}, free again: {free}"
+        )

@@ -62,6 +62,7 @@ class Truth:
         self._sandbox = sandbox
         self._last = 0
         self._made: dict[str, tuple[UUID | None, bool]] = {}
+        self._carded: set[UUID] = set()
         #: The intents as they were last read, and how much had been written and was known then.
         self._read: tuple[tuple[int, int], list[Intent]] = ((-1, 0), [])
 
@@ -75,6 +76,14 @@ class Truth:
         for seq, intent_id in found:
             self._last = seq
             self._made[intent_id] = (whose(), by_payer)
+
+    def took_card(self, payment: UUID) -> None:
+        """A page of this payment was completed: a card is saved, held or charged there."""
+        self._carded.add(payment)
+
+    def has_taken_card(self, payment: UUID) -> bool:
+        """Whether anybody ever gave a card for this payment that the provider took."""
+        return payment in self._carded
 
     def intents(self) -> list[Intent]:
         """All of them, oldest first."""

@@ -20,7 +20,17 @@ from trips.actions.pledges import Passenger
 from trips.models import Pledge, Trip
 from trips.queries import links
 
-__all__ = ["SAVES_THEN_DECLINES", "VISA", "Typed", "backed", "bound", "draft", "pay", "runtime"]
+__all__ = [
+    "SAVES_THEN_DECLINES",
+    "VISA",
+    "Typed",
+    "at_checkout",
+    "backed",
+    "bound",
+    "draft",
+    "pay",
+    "runtime",
+]
 
 _number = count(1)
 
@@ -48,19 +58,24 @@ def draft(
     )
 
 
-def pay(pledge: Pledge, *, card: str = VISA, now: datetime) -> Pledge:
-    """Go to the hosted page as the rider does, give the card, come back."""
+def at_checkout(pledge: Pledge, *, now: datetime) -> str:
+    """Go to the hosted page as the rider does; its address."""
     to_pay = pledges.open_payment(pledge_id=pledge.id, now=now)
-    address = checkouts.go(
+    return checkouts.go(
         payment_id=to_pay.payment_id,
         mode=to_pay.mode,
         success_url=links.paid_link(pledge),
         cancel_url=links.paid_link(pledge),
         now=now,
     )
-    type_card(address, card)
-    checkouts.come_back(payment_id=to_pay.payment_id, now=now)
-    backing.follow(payment_id=to_pay.payment_id, now=now)
+
+
+def pay(pledge: Pledge, *, card: str = VISA, now: datetime) -> Pledge:
+    """Go to the hosted page as the rider does, give the card, come back."""
+    type_card(at_checkout(pledge, now=now), card)
+    found = Pledge.objects.get(id=pledge.id)
+    checkouts.come_back(payment_id=found.payment_id, now=now)
+    backing.follow(payment_id=found.payment_id, now=now)
     return Pledge.objects.get(id=pledge.id)
 
 

@@ -30,7 +30,7 @@ from rally.proof.ground import Ground
 from rally.proof.story import Verdict
 from rally.proof.truth import Sent
 from rally.proof.world import Broken, GaveUp, World
-from trips.models import Pledge, Promotion, Trip
+from trips.models import Pledge, Promotion, PromotionUse, Trip
 from trips.queries import links
 
 
@@ -123,6 +123,23 @@ def test_a_code_that_is_counted_wrongly_breaks_a_story(world: World) -> None:
     Promotion.objects.filter(code="TEN").update(uses=1)
     with pytest.raises(Broken, match="P18: TEN counts 1"):
         saving.limits_hold(world)
+
+
+def test_a_code_that_is_free_again_or_not_against_what_was_given_breaks_a_story(world: World) -> None:
+    pledge = saving.join_with(world, world.cast.riders[0], seats=1, typed="TEN", use_credit=False)
+    assert pledge is not None
+    riders.leave_with(world, pledge.id)
+    machine.everything(world)
+    saving.check(world)
+    PromotionUse.objects.update(given_back_at=None)
+    with pytest.raises(Broken, match=r"P18: TEN .* no card was ever given, free again: False"):
+        saving.check(world)
+    PromotionUse.objects.update(given_back_at=world.now)
+    payment_id = Pledge.objects.values_list("payment_id", flat=True).get(id=pledge.id)
+    assert payment_id is not None
+    world.truth.took_card(payment_id)
+    with pytest.raises(Broken, match=r"P18: TEN .* a card was given, free again: True"):
+        saving.check(world)
 
 
 def test_a_company_that_is_not_paid_breaks_a_story(world: World) -> None:

@@ -1,7 +1,8 @@
 """Bringing friends: the personal link, who came through it, and the credit once they have ridden.
 
 Whoever opens a personal link is not followed about: the code waits in the visitor's own session and is written down only
-if an account is made there. One friend counts for one inviter, once, with the first ride.
+if an account is made there. One friend counts for one inviter, once, with the first ride on a seat of their own: who sits
+on one that was handed over has paid nothing, and it may be the inviter who paid.
 """
 
 from __future__ import annotations
@@ -43,9 +44,10 @@ def accept(*, code: str, friend: User, now: datetime) -> Friend | None:
 
 @transaction.atomic
 def has_ridden(*, rider_id: Any, now: datetime) -> bool:
-    """The rider was on a bus: whoever brought them gets `rules.referral` as credit, and both are told.
+    """The rider was on a bus, on a seat that they paid for: whoever brought them gets `rules.referral` as credit, and both
+    are told.
 
-    With the first ride only; later ones change nothing. Nobody gets credit for a friend who pays with the inviter's own
+    With the first such ride only; later ones change nothing. Nobody gets credit for a friend who pays with the inviter's own
     card. In a transaction of its own: it waits for the inviter's wallet. Answers whether credit was given.
     """
     # Two trips of one friend that are completed at the same moment would each be the first.

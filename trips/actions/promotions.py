@@ -1,8 +1,8 @@
 """Promotion codes: looking one up, using it for a pledge, and giving the use back.
 
-A use counts until it is given back: when the trip lapses or is called off, or when the seats were given up for want of a
-card. Who leaves a trip has used the code. The limits are the database's own (a trigger counts, constraints say no), so
-they hold whoever comes at the same moment.
+A use counts until it is given back: when the trip lapses or is called off, when the seats were given up for want of a
+card, or when their rider left before any card was saved or held. Who leaves after that has used the code. The limits are
+the database's own (a trigger counts, constraints say no), so they hold whoever comes at the same moment.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from payments.queries import Saving
+from payments.queries import Saving, had_card
 from rally import codes
 from rally.models import StateChange, User
 from rally.money import Money
@@ -104,7 +104,7 @@ _DID_NOT_RUN = ("lapsed", "cancelled", "over")
 
 
 def give_back(*, pledge: Pledge, now: datetime) -> bool:
-    """Count the use no longer, if nothing came of a locked pledge and its rider did not leave. Twice is once.
+    """Count the use no longer, if nothing came of a locked pledge and its rider did not leave a card behind. Twice is once.
 
     The last thing in a transaction of one pledge, because it waits for the promotion's row. Answers whether it did.
     """
@@ -116,6 +116,9 @@ def give_back(*, pledge: Pledge, now: datetime) -> bool:
 def _came_to_nothing(pledge: Pledge) -> bool:
     if pledge.state in {PledgeState.EXPIRED, PledgeState.RELEASED}:
         return True
+    if pledge.state == PledgeState.WITHDRAWN:
+        # Else accounts that never pay would use up a code for everybody, and who picks another stop their own.
+        return pledge.payment is None or not had_card(pledge.payment)
     if pledge.state not in {PledgeState.WITHDRAWING, PledgeState.REFUNDED}:
         return False
     ended = StateChange.objects.filter(subject=pledge.id, new=PledgeState.WITHDRAWING, why__in=_DID_NOT_RUN)

@@ -185,8 +185,8 @@ def _offer(trip: Trip, pledge: Pledge, until: datetime, now: datetime) -> None:
 
 @transaction.atomic
 def agree(*, pledge_id: Any, shown: str, now: datetime) -> Pledge:
-    """Whoever is offered seats agrees to the words of this moment, which differ from those of the list; `shown` is what
-    they read. Twice is once. Raises `ConsentMissing` when the words have changed again, `NotChangeable` for a pledge
+    """Whoever is offered seats agrees to the words of this moment, which may differ from those of the list; `shown` is
+    what they read. Twice is once. Raises `ConsentMissing` when the words have changed again, `NotChangeable` for a pledge
     that is offered nothing.
     """
     trip, pledge = locked_pledge(pledge_id)

@@ -73,6 +73,25 @@ def check_code(request: Request, code: str, typed: str, now: datetime) -> None:
         promotions.guess(typed, trip=trip, rider=user, who=str(user.pk), now=now)
 
 
+#: The fields of `HelpIn`, as `covering.cover` calls them too.
+HELPS = ("promotion", "use_credit")
+
+
+class HelpIn(serializers.Serializer[Any]):
+    """What may pay a part of seats beside the card. Refused once their payment was opened."""
+
+    promotion = serializers.CharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=40,
+        help_text="a promotion code; who leaves before giving a card has not used it",
+    )
+    use_credit = serializers.BooleanField(
+        required=False, default=False, help_text="let my credit pay what it can"
+    )
+
+
 def cover(pledge: Pledge, given: dict[str, Any], told: dict[str, Any], *, keep: Keep, now: datetime) -> None:
     """Use what was given for a draft that was just made, and say in what is `told` how it is paid; that is kept."""
 

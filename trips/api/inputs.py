@@ -1,8 +1,9 @@
-"""What programs may ask for: coordinates, distances, dates and words, each checked and named when it is wrong."""
+"""What programs may ask for: coordinates, distances, dates, words and stops, each checked and named when it is wrong."""
 
 from __future__ import annotations
 
 import math
+import uuid
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -97,3 +98,23 @@ def _short(text: str) -> str:
     if len(text) > 60:
         raise serializers.ValidationError(_("This is too long."))
     return text
+
+
+@extend_schema_field(
+    {"oneOf": [{"type": "integer", "description": "position"}, {"type": "string", "format": "uuid"}]}
+)
+class StopField(serializers.Field[Any, Any, Any, Any]):
+    """A stop by its position on the trip or by its id."""
+
+    def to_internal_value(self, data: Any) -> int | uuid.UUID:
+        """An int is a position, anything else must be an id."""
+        if isinstance(data, int) and not isinstance(data, bool):
+            return data
+        try:
+            return uuid.UUID(str(data))
+        except ValueError:
+            raise serializers.ValidationError(_("Give the position or the id of a stop.")) from None
+
+    def to_representation(self, value: Any) -> Any:
+        """As it is."""
+        return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from contextlib import nullcontext
 from typing import Any
 
@@ -23,34 +22,15 @@ from rally import clock, codes
 from rally.models import GivenAnswer, User
 from rally.money import Money
 from rally.rest import Keep, MoneyField, Pages, money, repeatable, repeatable_by_the_work
-from trips.actions import pledges, waiting
+from trips.actions import covering, pledges, waiting
 from trips.actions.pledges import Passenger
-from trips.api.credit import PartsOut, check_code, cover, parts_out
+from trips.api.credit import HELPS, HelpIn, PartsOut, check_code, cover, parts_out
+from trips.api.inputs import StopField
 from trips.errors import TripFull
 from trips.models import Pledge, Trip
 from trips.queries import leaving, riding
 from trips.queries import waiting as waiting_list
 from trips.states import Need, PledgeState
-
-
-@extend_schema_field(
-    {"oneOf": [{"type": "integer", "description": "position"}, {"type": "string", "format": "uuid"}]}
-)
-class StopField(serializers.Field[Any, Any, Any, Any]):
-    """A stop by its position on the trip or by its id."""
-
-    def to_internal_value(self, data: Any) -> int | uuid.UUID:
-        """An int is a position, anything else must be an id."""
-        if isinstance(data, int) and not isinstance(data, bool):
-            return data
-        try:
-            return uuid.UUID(str(data))
-        except ValueError:
-            raise serializers.ValidationError(_("Give the position or the id of a stop.")) from None
-
-    def to_representation(self, value: Any) -> Any:
-        """As it is."""
-        return value
 
 
 class PassengerIn(serializers.Serializer[Any]):
@@ -62,7 +42,7 @@ class PassengerIn(serializers.Serializer[Any]):
     )
 
 
-class PledgeIn(serializers.Serializer[Any]):
+class PledgeIn(HelpIn):
     """Seats to take. `consent: true` agrees to the trip's `terms` for this stop; the answer gives them back word for word."""
 
     stop = StopField()
@@ -71,12 +51,15 @@ class PledgeIn(serializers.Serializer[Any]):
     wait = serializers.BooleanField(
         required=False, default=False, help_text="go on the waiting list if the bus has too few seats"
     )
-    promotion = serializers.CharField(
-        required=False, default="", allow_blank=True, max_length=40, help_text="a promotion code"
-    )
-    use_credit = serializers.BooleanField(
-        required=False, default=False, help_text="let my credit pay what it can"
-    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """On the waiting list nothing is paid yet, so nothing is set aside for it. Raises `ValidationError`."""
+        if attrs["wait"] and (attrs["promotion"] or attrs["use_credit"]):
+            why = _(
+                "Not on the waiting list: once seats are offered, pledges/{code}/take uses codes and credit."
+            )
+            raise serializers.ValidationError({name: [why] for name in HELPS if attrs[name]})
+        return attrs
 
 
 #: A serializer without input is a description; put together once, it checks any number of inputs.
@@ -159,8 +142,14 @@ class AddedOut(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=PledgeState.choices)
     seats = serializers.IntegerField()
     amount = MoneyField(source="charge")
+    paid_by = serializers.SerializerMethodField()
     checkout_url = serializers.SerializerMethodField()
     passengers = SeatOut(many=True)
+
+    @extend_schema_field(PartsOut)
+    def get_paid_by(self, pledge: Any) -> Any:
+        """By a code, from credit, by card."""
+        return parts_out(parts_paid(pledge.payment, pledge.charge))
 
     @extend_schema_field({"type": ["string", "null"], "format": "uri"})
     def get_checkout_url(self, pledge: Any) -> str | None:
@@ -253,9 +242,9 @@ class SeatIn(PassengerIn):
     id = serializers.UUIDField(required=False, allow_null=True, default=None)
 
 
-class SeatsIn(AgreedIn):
+class SeatsIn(HelpIn, AgreedIn):
     """All seats as they shall be. More need `consent`; fewer of a paid ride give back what `agreed` says or more, and
-    keep what `agreed_kept` says or less."""
+    keep what `agreed_kept` says or less. A code and credit pay for seats that are added to a paid ride."""
 
     passengers = SeatIn(many=True, allow_empty=False)
     consent = serializers.BooleanField(required=False, default=False)
@@ -283,7 +272,7 @@ class TripPledges(APIView):
         def answer(pledge: Pledge) -> GivenAnswer | None:
             made[:] = [pledge]
             told.update(_made(pledge))
-            return None if helped and pledge.state == PledgeState.DRAFT else keep(201, told)
+            return None if helped else keep(201, told)
 
         wanted: dict[str, Any] = {
             "rider": User.asking(request),
@@ -296,7 +285,7 @@ class TripPledges(APIView):
             check_code(request, code, given["promotion"], wanted["now"])
             with transaction.atomic() if helped else nullcontext():
                 self._take(code, given, wanted)
-                if helped and made[0].state == PledgeState.DRAFT:
+                if helped:
                     cover(made[0], given, told, keep=keep, now=wanted["now"])
         except Trip.DoesNotExist:
             raise Http404 from None
@@ -352,7 +341,7 @@ class OnePledge(APIView):
     @extend_schema(responses={200: PledgeDetail}, operation_id="pledge_detail")
     def get(self, request: Request, code: str) -> Response:
         """With passengers and boarding codes. Another rider's: 404."""
-        return Response(PledgeDetail(_own(request, code)).data)
+        return Response(PledgeDetail(own(request, code)).data)
 
 
 class Withdraw(APIView):
@@ -366,14 +355,14 @@ class Withdraw(APIView):
         """Free before the bus is certain, by the ladder after it. Twice is once."""
         form = AgreedIn(data=request.data)
         form.is_valid(raise_exception=True)
-        pledge = _own(request, code)
+        pledge = own(request, code)
         pledges.withdraw(
             pledge_id=pledge.id,
             by=User.asking(request),
             now=clock.now(),
             **_agreed(form.validated_data, pledge.currency),
         )
-        return Response(PledgeDetail(_own(request, code)).data)
+        return Response(PledgeDetail(own(request, code)).data)
 
 
 class Seats(APIView):
@@ -387,9 +376,10 @@ class Seats(APIView):
         """Names, needs, fewer seats, more seats. Added to a paid ride they are in `added`, with where to pay for them."""
         form = SeatsIn(data=request.data)
         form.is_valid(raise_exception=True)
-        given, pledge, now = form.validated_data, _own(request, code), clock.now()
+        given, pledge, now = form.validated_data, own(request, code), clock.now()
         words = leaving.words_for_more(pledge, len(given["passengers"]), now)
-        pledges.change_seats(
+        check_code(request, pledge.trip.code, given["promotion"], now)
+        changed = pledges.change_seats(
             pledge_id=pledge.id,
             passengers=[
                 Passenger(each["name"], tuple(each["needs"]), each["id"]) for each in given["passengers"]
@@ -401,8 +391,11 @@ class Seats(APIView):
             consented=given["consent"],
             **_agreed(given, pledge.currency),
         )
-        return Response(PledgeDetail(_own(request, code)).data)
+        if any(given[name] for name in HELPS):
+            covering.cover(pledge_id=changed.id, now=now, **{name: given[name] for name in HELPS})
+        return Response(PledgeDetail(own(request, code)).data)
 
 
-def _own(request: Request, code: str) -> Pledge:
+def own(request: Request, code: str) -> Pledge:
+    """One's own pledge, ready for `PledgeDetail`. Anybody else's: 404."""
     return get_object_or_404(riding.pledges_for_page().visible_to(request.user), code=codes.clean(code))

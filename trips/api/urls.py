@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from trips.api import credit, events, pledges, trips
+from trips.api import credit, events, pledges, taking, trips
 
 urlpatterns = [
     # finding and proposing
@@ -16,5 +16,6 @@ urlpatterns = [
     path("pledges", pledges.Pledges.as_view(), name="api-pledges"),
     path("pledges/<str:code>", pledges.OnePledge.as_view(), name="api-pledge"),
     path("pledges/<str:code>/seats", pledges.Seats.as_view(), name="api-pledge-seats"),
+    path("pledges/<str:code>/take", taking.Take.as_view(), name="api-pledge-take"),
     path("pledges/<str:code>/withdraw", pledges.Withdraw.as_view(), name="api-pledge-withdraw"),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -74,7 +74,27 @@ class PassengerForms(Lines[PassengerForm]):
         return PassengerForms(None, most=self.most, initial=lines or [{}])
 
 
-class PledgeForm(forms.Form):
+class CoveringForm(forms.Form):
+    """What may pay a part of seats beside the card."""
+
+    promotion = forms.CharField(
+        label=gettext_lazy("Promotion code"),
+        max_length=40,
+        required=False,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
+        ),
+    )
+    use_credit = forms.BooleanField(required=False)
+
+    @classmethod
+    def as_typed(cls, given: Mapping[str, Any]) -> CoveringForm:
+        """What was typed, not judged yet. Credit is used unless the rider saw it (`credit`) and ticked it off."""
+        use_credit = "use_credit" in given or "credit" not in given
+        return cls(initial={"promotion": given.get("promotion"), "use_credit": use_credit})
+
+
+class PledgeForm(CoveringForm):
     """Where to get on, and the consent; for somebody we do not know, who they are."""
 
     stop = forms.TypedChoiceField(
@@ -93,16 +113,8 @@ class PledgeForm(forms.Form):
         help_text=gettext_lazy("Fellow riders see your first name."),
         widget=forms.TextInput(attrs={"autocomplete": "name", "dir": "auto"}),
     )
-    promotion = forms.CharField(
-        label=gettext_lazy("Promotion code"),
-        max_length=40,
-        required=False,
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
-        ),
-    )
-    use_credit = forms.BooleanField(required=False)
     consent = forms.BooleanField(label=gettext_lazy("I agree"), required=True)
+    field_order = ("stop", "email", "rider", "promotion", "use_credit", "consent")
 
     def __init__(self, *args: Any, stops: Sequence[Stop], known: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -24,12 +24,13 @@ class Invitation(Row):
 
 
 class Friend(Row):
-    """Somebody who signed up through a link. `ridden_at` is the first ride, after which nothing more can come of it."""
+    """Somebody who signed up through a link. `ridden_at` is the first ride on a seat that they paid for, after which
+    nothing more can come of it."""
 
     class Outcome(models.TextChoices):
         """What came of it."""
 
-        WAITING = "waiting"  #: has not ridden yet
+        WAITING = "waiting"  #: has not ridden on a seat of their own yet
         REWARDED = "rewarded"
         SAME_CARD = "same_card"  #: paid with a card of whoever invited
 

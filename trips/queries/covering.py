@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from payments.queries import Parts, given_back, parts_for
+from payments.queries import Parts, given_back, had_card, parts_for
 from rally.money import Money
 from trips.models import Pledge, PromotionUse
 
@@ -27,3 +28,27 @@ def covered(pledge: Pledge) -> Covered:
         code = use.promotion.code if use else ""
         back = given_back(pledge.payment).to_credit
     return Covered(parts=parts, code=code, credit_back=back)
+
+
+@dataclass(frozen=True)
+class Used:
+    """A code that was used for seats, and whether it can be used again by whoever leaves them now."""
+
+    code: str
+    comes_back: bool
+
+
+def codes_of(pledges: Sequence[Pledge]) -> list[Used]:
+    """The codes used for these pledges. Asks nothing where the cards pay all of it."""
+    helped = [each.id for each in pledges if each.payment is not None and each.payment.covered_minor]
+    if not helped:
+        return []
+    uses = PromotionUse.objects.filter(pledge__in=helped, given_back_at=None)
+    rows = uses.select_related("promotion", "pledge__payment").order_by("used_at", "id")
+    return [
+        Used(
+            code=row.promotion.code,
+            comes_back=row.pledge.payment is not None and not had_card(row.pledge.payment),
+        )
+        for row in rows
+    ]

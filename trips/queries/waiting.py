@@ -82,7 +82,17 @@ def fills_gap(trip: Trip, line: Sequence[Pledge], *, freed: int) -> bool:
 
 def words_to_agree(pledge: Pledge, now: datetime) -> Terms | None:
     """The words of this moment for seats offered from the list, if they are not those agreed to so far."""
+    told = _words_of_offer(pledge, now)
+    return None if told is None or told.text == pledge.consent_text else told
+
+
+def words_to_show(pledge: Pledge, now: datetime) -> Terms | None:
+    """The words of this moment that whoever takes offered seats reads before paying: until they are agreed to and it is
+    said by what beside the card the seats are paid, which is when the payment is opened."""
+    return words_to_agree(pledge, now) if pledge.payment_id is not None else _words_of_offer(pledge, now)
+
+
+def _words_of_offer(pledge: Pledge, now: datetime) -> Terms | None:
     if pledge.state != PledgeState.DRAFT or pledge.offered_at is None:
         return None
-    told = terms.terms(pledge.trip, pledge.price, now)
-    return None if told.text == pledge.consent_text else told
+    return terms.terms(pledge.trip, pledge.price, now)

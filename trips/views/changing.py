@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -16,10 +17,12 @@ from rally.errors import Refusal
 from rally.models import User
 from rally.money import Money
 from trips.actions import pledges
-from trips.forms.riding import HandOverForm, PassengerForms
+from trips.forms.riding import CoveringForm, HandOverForm, PassengerForms
 from trips.models import Pledge, Seat, Trip
 from trips.queries import fares, leaving, riding
+from trips.queries.covering import codes_of
 from trips.states import PledgeState
+from trips.views import covering
 from trips.views.limits import too_often
 from trips.views.looking import SeeOther, own, pay_url, pledge_facts, print_of
 
@@ -43,7 +46,8 @@ def withdraw(request: HttpRequest, code: str) -> HttpResponse:
                 request, _("You have left the waiting list.") if waited else _("You have left this trip.")
             )
             return SeeOther(found.get_absolute_url())
-    context = {**pledge_facts(found, clock.now()), "refused": refused}
+    facts = pledge_facts(found, clock.now())
+    context = {**facts, "codes": codes_of(facts["parts"]), "refused": refused}
     return render(request, "trips/riding/withdraw.html", context, status=409 if refused else 200)
 
 
@@ -72,33 +76,48 @@ def change_seats(request: HttpRequest, code: str) -> HttpResponse:
     most = max(rules.current().max_seats_per_pledge, len(seats))
     if request.method != "POST":
         lines = [{"name": seat.name, "needs": seat.needs, "seat": seat.id} for seat in seats]
-        return _change_page(request, found, PassengerForms(None, most=most, initial=lines))
-    people = PassengerForms(request.POST, most=most)
+        people = PassengerForms(None, most=most, initial=lines)
+        return _change_page(request, found, people, CoveringForm.as_typed({}))
+    people, form = PassengerForms(request.POST, most=most), CoveringForm(request.POST)
     do = request.POST.get("do", "save")
-    if do == "add":
-        return _change_page(request, found, people.again(add=1))
-    if do.startswith("remove-") and do[7:].isdigit():
-        return _change_page(request, found, people.again(without=int(do[7:])))
-    if not people.is_valid():
-        return _change_page(request, found, people, status=422)
+    if do != "save":
+        return _other_lines(request, found, people, do)
+    if not (people.is_valid() and form.is_valid()):
+        return _change_page(request, found, people, form, status=422)
     words = leaving.words_for_more(found, len(people.forms), clock.now())
     try:
-        changed = pledges.change_seats(
-            pledge_id=found.id,
-            passengers=people.passengers,
-            by=user,
-            now=clock.now(),
-            consent_text=words.text,
-            consent_version=words.version,
-            consented=request.POST.get("consent") == "on" and request.POST.get("shown") == print_of(words),
-            **_agreed(request, found.currency),
-        )
+        covering.check_code(request, found.trip, form, clock.now())
+        with transaction.atomic():
+            changed = pledges.change_seats(
+                pledge_id=found.id,
+                passengers=people.passengers,
+                by=user,
+                now=clock.now(),
+                consent_text=words.text,
+                consent_version=words.version,
+                consented=request.POST.get("consent") == "on"
+                and request.POST.get("shown") == print_of(words),
+                **_agreed(request, found.currency),
+            )
+            if changed.id != found.id:
+                covering.cover(request, changed, form, clock.now())
     except Refusal as refusal:
-        return _change_page(request, found, people, refused=refusal.message, status=409)
+        return _change_page(request, found, people, form, refused=refusal.message, status=409)
     if changed.id != found.id:
         return SeeOther(pay_url(changed))
     messages.success(request, _("Your seats are changed."))
     return SeeOther(found.get_absolute_url())
+
+
+def _other_lines(request: HttpRequest, found: Pledge, people: PassengerForms, do: str) -> HttpResponse:
+    """One passenger more or less, or only the sum again: what was typed stays, nothing is judged yet."""
+    if do == "add":
+        people = people.again(add=1)
+    elif do.startswith("remove-") and do[7:].isdigit():
+        people = people.again(without=int(do[7:]))
+    else:
+        people = people.again()
+    return _change_page(request, found, people, CoveringForm.as_typed(request.POST))
 
 
 def _changed_together(found: Pledge) -> list[Pledge]:
@@ -109,7 +128,13 @@ def _changed_together(found: Pledge) -> list[Pledge]:
 
 
 def _change_page(
-    request: HttpRequest, found: Pledge, people: PassengerForms, *, refused: str = "", status: int = 200
+    request: HttpRequest,
+    found: Pledge,
+    people: PassengerForms,
+    form: CoveringForm,
+    *,
+    refused: str = "",
+    status: int = 200,
 ) -> HttpResponse:
     now = clock.now()
     parts = _changed_together(found)
@@ -119,6 +144,9 @@ def _change_page(
     paid = found.state == PledgeState.PAID
     zero = Money.zero(found.currency)
     found.stop.trip = found.trip
+    going = leaving.giving_up(found, fewer, now)
+    to_pay = fares.to_agree(found.stop, max(1, more)) * more if paid else zero
+    ending = [part.pledge for part in going.parts if part.seats == part.pledge.seats]
     context = {
         **pledge_facts(found, now),
         "people": people,
@@ -126,8 +154,13 @@ def _change_page(
         "more": more,
         "fewer": fewer,
         "sum": sum((part.charge for part in parts), zero) if paid else found.price * count,
-        "to_pay": fares.to_agree(found.stop, max(1, more)) * more if paid else zero,
-        "going": leaving.giving_up(found, fewer, now),
+        "to_pay": to_pay,
+        "form": form,
+        "order": covering.order(request, found.trip, to_pay, form, now) if paid and more else None,
+        "agreed": request.POST.get("consent") == "on",
+        "next": reverse("trips:change_seats", kwargs={"code": found.code}),
+        "going": going,
+        "codes": codes_of(ending),
         "terms": words,
         "shown": print_of(words),
         "refused": refused,

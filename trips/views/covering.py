@@ -1,4 +1,4 @@
-"""What a promotion code and credit do to the sum, on the page where seats are taken."""
+"""What a promotion code and credit do to the sum, on the pages where seats are taken, offered or added."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rally import rules
 from rally.errors import Refusal
 from rally.money import Money
 from trips.actions import covering, promotions
-from trips.forms.riding import PledgeForm
+from trips.forms.riding import CoveringForm
 from trips.models import Pledge, Promotion, Trip
 from trips.views.looking import anybody
 
@@ -27,7 +27,7 @@ class Order:
     parts: Parts | None
 
 
-def order(request: HttpRequest, trip: Trip, whole: Money | None, form: PledgeForm, now: datetime) -> Order:
+def order(request: HttpRequest, trip: Trip, whole: Money | None, form: CoveringForm, now: datetime) -> Order:
     """How so much would be paid now, as the form stands. Sets nothing aside."""
     user = anybody(request)
     credit = credit_of(user, trip.currency) if user else Money.zero(trip.currency)
@@ -51,13 +51,13 @@ def order(request: HttpRequest, trip: Trip, whole: Money | None, form: PledgeFor
     return Order(credit=credit, promotion=found, refused=refused, parts=parts)
 
 
-def check_code(request: HttpRequest, trip: Trip, form: PledgeForm, now: datetime) -> None:
+def check_code(request: HttpRequest, trip: Trip, form: CoveringForm, now: datetime) -> None:
     """Whether the typed code can be used, before seats are taken for it. Raises what `promotions.guess` raises."""
     if typed := form.cleaned_data["promotion"]:
         promotions.guess(typed, trip=trip, rider=anybody(request), who=who(request), now=now)
 
 
-def cover(request: HttpRequest, pledge: Pledge, form: PledgeForm, now: datetime) -> None:
+def cover(request: HttpRequest, pledge: Pledge, form: CoveringForm, now: datetime) -> None:
     """Use the code and the credit for a draft that was just made, if the rider wants that."""
     typed, use_credit = form.cleaned_data["promotion"], form.cleaned_data["use_credit"]
     if not typed and not use_credit:

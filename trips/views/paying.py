@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -17,11 +18,15 @@ from rally import clock, codes
 from rally.errors import Refusal
 from trips.actions import backing, pledges, waiting
 from trips.errors import NotChangeable
+from trips.forms.riding import CoveringForm
 from trips.models import Pledge
+from trips.queries import covering as paid_by
 from trips.queries import links, riding
 from trips.queries.links import Link
-from trips.queries.waiting import words_to_agree
+from trips.queries.terms import Terms
+from trips.queries.waiting import words_to_show
 from trips.states import PledgeState
+from trips.views import covering
 from trips.views.limits import too_often
 from trips.views.looking import SeeOther, pay_url, pledge_facts, print_of, unlisted
 
@@ -43,7 +48,8 @@ def pay(request: HttpRequest, code: str) -> HttpResponse:
             return _over(request, pledge)
     if limited := too_often(request, "pay", most=60, minutes=10):
         return limited
-    if words_to_agree(pledge, now) is not None and (asked := _agree(request, pledge, now)):
+    words = words_to_show(pledge, now)
+    if words is not None and (asked := _agree(request, pledge, words, now)):
         return asked
     try:
         to_pay = pledges.open_payment(pledge_id=pledge.id, now=now)
@@ -67,28 +73,58 @@ def pay(request: HttpRequest, code: str) -> HttpResponse:
     return unlisted(SeeOther(address))
 
 
-def _agree(request: HttpRequest, pledge: Pledge, now: datetime) -> HttpResponse | None:
-    """Seats offered from the waiting list: today's words first. None once they are agreed to."""
-    words = words_to_agree(pledge, now)
-    assert words is not None  # noqa: S101 - asked before
-    refused = ""
-    if request.method == "POST":
-        agreed = request.POST.get("consent") == "on" and request.POST.get("shown") == print_of(words)
-        try:
+def _agree(request: HttpRequest, pledge: Pledge, words: Terms, now: datetime) -> HttpResponse | None:
+    """Seats offered from the waiting list: today's words first, and to their own rider a code and credit, as on joining.
+    None once they are agreed to.
+    """
+    chooses = pledge.payment_id is None and pledge.rider_id == request.user.pk
+    if request.method != "POST" or request.POST.get("do") == "sum":
+        form = CoveringForm.as_typed(request.POST) if chooses else None
+        return _agree_page(request, pledge, words, form, now)
+    form = CoveringForm(request.POST) if chooses else None
+    if form is not None and not form.is_valid():
+        return _agree_page(request, pledge, words, form, now, status=422)
+    agreed = request.POST.get("consent") == "on" and request.POST.get("shown") == print_of(words)
+    try:
+        if form is not None:
+            covering.check_code(request, pledge.trip, form, now)
+        with transaction.atomic():
             waiting.agree(pledge_id=pledge.id, shown=words.text if agreed else "", now=now)
-        except Refusal as refusal:
-            refused = refusal.message
-        else:
-            return None
+            if form is not None:
+                covering.cover(request, pledge, form, now)
+    except Refusal as refusal:
+        return _agree_page(request, pledge, words, form, now, refused=refusal.message, status=409)
+    return None
+
+
+def _agree_page(
+    request: HttpRequest,
+    pledge: Pledge,
+    words: Terms,
+    form: CoveringForm | None,
+    now: datetime,
+    *,
+    refused: str = "",
+    status: int = 200,
+) -> HttpResponse:
     context = {
         "pledge": pledge,
         "trip": pledge.trip,
         "stop": pledge.stop,
+        "seats": pledge.seats,
+        "sum": pledge.charge,
         "terms": words,
         "shown": print_of(words),
+        "changed": words.text != pledge.consent_text,
+        "agreed": request.POST.get("consent") == "on",
+        "form": form,
+        "order": covering.order(request, pledge.trip, pledge.charge, form, now) if form else None,
+        "covered": None if form else paid_by.covered(pledge),
+        "sign_in": pledge.payment_id is None and not request.user.is_authenticated,
+        "next": request.get_full_path(),
         "refused": refused,
     }
-    return unlisted(render(request, "trips/riding/agree.html", context, status=409 if refused else 200))
+    return unlisted(render(request, "trips/riding/agree.html", context, status=status))
 
 
 def _over(request: HttpRequest, pledge: Pledge) -> HttpResponse:

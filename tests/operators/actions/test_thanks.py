@@ -22,7 +22,7 @@ from tests.factories.payments import MASTERCARD, VISA, usd
 from tests.factories.promotions import promotion
 from tests.factories.trips import proposed
 from tests.racing import at_once
-from trips.actions import covering, invitations, rewards, trips
+from trips.actions import covering, invitations, pledges, rewards, trips
 from trips.models import Friend, Pledge, Trip
 from trips.queries import credit
 from trips.states import PledgeState, VehicleClass
@@ -132,10 +132,11 @@ def test_who_was_checked_in_rode(at: Any, ben: User) -> None:
     Boarding.objects.create(
         run=run, seat=seat, leg="outbound", at=clock.now(), received_at=clock.now(), by=ben, device="x"
     )
-    assert thanks.who_rode(run.trip_id) == {seat.pledge.rider_id}
+    assert thanks.who_rode(run.trip_id) == thanks.who_rode_on_own_seats(run.trip_id) == {seat.pledge.rider_id}
     seat.holder = ben
     seat.save(update_fields=["holder"])
     assert thanks.who_rode(run.trip_id) == {ben.id}
+    assert thanks.who_rode_on_own_seats(run.trip_id) == set()
 
 
 # ---- friends
@@ -160,6 +161,24 @@ def test_a_friend_who_rides_brings_credit_once(
     assert credit.history(ben)[0].why == "A friend you brought has ridden with us"
     assert invitations.has_ridden(rider_id=ana.id, now=clock.now()) is False
     assert queries.check_ledger() == {}
+
+
+def test_seats_that_the_inviter_paid_for_bring_nothing(
+    van: Trip, ana: User, ben: User, otto: User, at: Any, now: datetime
+) -> None:
+    """Also of friends who were given seats: they have no payment of their own, so no card to compare."""
+    brought(ben, ana)
+    brought(otto, ana)
+    seats = make.backed(van, ana, seats=2, now=now).passengers.order_by("position")
+    pledges.hand_over(seat_id=seats[1].id, email=ben.email, name="Ben", by=ana, now=now)
+    make.backed(van, otto, card=MASTERCARD, now=now)
+    ran(van, at)
+    thank(van)
+    assert queries.credit_of(ana) == usd(500)  # for Otto, who paid for a seat
+    assert dict(Friend.objects.values_list("friend__name", "outcome")) == {
+        ben.name: "waiting",
+        otto.name: "rewarded",
+    }
 
 
 def test_nobody_is_brought_twice_or_by_themselves(at: Any, ana: User, ben: User, cleo: User) -> None:

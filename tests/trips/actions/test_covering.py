@@ -8,34 +8,38 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from payments import queries
 from payments.actions import audits, contributions, inbox, operations, sweeps
 from payments.models import Account, Attempt, Contribution
 from payments.queries import Back
+from payments.sandbox.errors import ApiError
 from rally import clock, outbox
 from rally.models import Notice, User
 from rally.money import Money
 from tests.factories import pledges as make
 from tests.factories.events import event, partner
-from tests.factories.payments import usd
+from tests.factories.payments import DECLINED, type_card, usd
 from tests.factories.people import person
 from tests.factories.promotions import credited, promotion
 from tests.factories.trips import proposed
 from tests.racing import at_once
-from tests.seeing import signed_in, text
-from trips.actions import backing, covering, failures, pledges, promotions, settlement, trips
+from tests.seeing import fresh, signed_in, text
+from tests.trips.actions.test_waiting import queue
+from trips.actions import backing, covering, failures, pledges, promotions, settlement, trips, waiting
 from trips.errors import (
     CodeElsewhere,
     CodeNotValid,
     CodeUsedByYou,
     CodeUsedUp,
+    ConsentMissing,
     CreditChanged,
     NotChangeable,
     UnknownCode,
 )
 from trips.models import Pledge, Promotion, PromotionUse, Trip
+from trips.queries.waiting import words_to_show
 from trips.states import PledgeState, TripState, VehicleClass
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -246,6 +250,57 @@ def test_two_trips_that_lapse_with_the_same_riders_do_not_wait_for_each_other(
     assert (uses(), queries.balance(Account.PROMOTION)) == (0, 0)
 
 
+# ---- seats offered from the waiting list
+
+
+@pytest.fixture
+def offered(van: Trip, now: datetime, at: Any) -> list[Pledge]:
+    """Seats of a certain trip that are offered to three riders, who agreed to other words on the list."""
+    make.backed(van, seats=9, now=now)
+    five = make.backed(van, seats=5, now=now)
+    line = [queue(van, person(f"patient{n}"), now=now + timedelta(seconds=n)) for n in range(3)]
+    make.bound(van, seats=14, now=now)
+    pledges.withdraw(pledge_id=five.id, by=five.rider, now=now)
+    return list(
+        Pledge.objects.select_related("trip__event__venue", "stop").filter(
+            id__in=[each.id for each in line], state=PledgeState.DRAFT
+        )
+    )
+
+
+def take(pledge: Pledge, now: datetime, **helps: Any) -> queries.Parts:
+    """What the page and the program do."""
+    with transaction.atomic():
+        shown = words_to_show(pledge, now)
+        waiting.agree(pledge_id=pledge.id, shown=shown.text if shown else "", now=now)
+        return covering.cover(pledge_id=pledge.id, now=now, **helps)
+
+
+def test_offered_seats_are_covered_once_they_are_agreed_to(offered: list[Pledge], now: datetime) -> None:
+    promotion()
+    mine = offered[0]
+    credited(mine.rider, 2000)
+    with pytest.raises(ConsentMissing):
+        covering.cover(pledge_id=mine.id, use_credit=True, now=now)
+    with pytest.raises(UnknownCode):
+        take(mine, now, promotion="NOSUCH")
+    assert words_to_show(fresh(mine), now) is not None  # a refused code leaves nothing agreed to
+    parts = take(mine, now, promotion="GAMEDAY", use_credit=True)
+    assert (parts.by_code, parts.from_credit) == (mine.charge.percent(20), usd(2000))
+    assert make.pay(mine, now=now).state == PledgeState.PAID
+    assert Attempt.objects.get(payment__payer=mine.rider).amount_minor == parts.by_card.minor
+
+
+@pytest.mark.race
+def test_the_last_use_goes_to_one_of_those_who_are_offered_seats(
+    offered: list[Pledge], now: datetime
+) -> None:
+    promotion(max_uses=1)
+    answers = at_once(*[lambda each=each: take(each, now, promotion="GAMEDAY") for each in offered])
+    assert sorted(type(each).__name__ for each in answers) == ["CodeUsedUp"] * 2 + ["Parts"]
+    assert (uses(), PromotionUse.objects.count(), Contribution.objects.count()) == (1, 1, 1)
+
+
 # ---- what becomes of it
 
 
@@ -291,6 +346,33 @@ def test_who_leaves_has_used_the_code_and_has_the_credit(van: Trip, ana: User) -
     assert Pledge.objects.get().state == PledgeState.WITHDRAWN
     back_to_the_cent(ana, 1200)
     assert uses() == 1
+
+
+def test_who_leaves_before_any_card_has_not_used_the_code(van: Trip, ana: User, ben: User) -> None:
+    """Neither the rider who picks another stop loses it, nor do accounts that never pay use it up for others."""
+    promotion(max_uses=1)
+    for how in ("no page", "page left", "card refused"):
+        draft = covered(van, ana, code="GAMEDAY")
+        page = make.at_checkout(draft, now=clock.now()) if how != "no page" else ""
+        if how == "card refused":
+            with pytest.raises(ApiError):
+                type_card(page, DECLINED)
+        pledges.withdraw(pledge_id=draft.id, by=ana, now=clock.now())
+        work()
+        draft.refresh_from_db()
+        assert (draft.state, uses()) == (PledgeState.WITHDRAWN, 0), how
+    covered(van, ben, code="GAMEDAY")
+
+
+def test_who_pays_in_the_other_tab_and_leaves_has_used_the_code(van: Trip, ana: User) -> None:
+    """The card came in before the page could be closed: it was given."""
+    promotion()
+    draft = covered(van, ana, code="GAMEDAY")
+    type_card(make.at_checkout(draft, now=clock.now()))
+    pledges.withdraw(pledge_id=draft.id, by=ana, now=clock.now())
+    work()
+    draft.refresh_from_db()
+    assert (draft.state, uses()) == (PledgeState.WITHDRAWN, 1)
 
 
 def run(van: Trip, at: Any) -> None:

@@ -13,7 +13,9 @@ from rally.models import GivenAnswer, User
 from tests.factories import pledges as make
 from tests.factories.payments import usd
 from tests.factories.promotions import credited, promotion
+from tests.seeing import signed_in
 from tests.trips.api.test_pledges import join, program
+from trips.actions import pledges
 from trips.models import Pledge, Promotion, Trip
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,13 +67,59 @@ def test_a_code_on_a_trip_that_is_not_there(van: Trip, ana: User) -> None:
     assert join(program(ana), van, promotion="GAMEDAY").status_code == 404
 
 
-def test_the_waiting_list_uses_nothing(van: Trip, ana: User, now: datetime) -> None:
+def test_code_and_credit_are_for_who_is_offered_seats_and_not_for_who_waits(
+    van: Trip, ana: User, max_: User, now: datetime
+) -> None:
     promotion()
+    credited(ana, 2000)
     make.draft(van, seats=10, now=now)
-    make.draft(van, seats=4, now=now)
-    answer = join(program(ana), van, key="one", promotion="GAMEDAY", wait=True)
-    assert (answer.status_code, answer.data["state"]) == (201, "waiting")
-    assert (Promotion.objects.get().uses, GivenAnswer.objects.count()) == (0, 1)
+    four = make.draft(van, seats=4, now=now)
+    refused = join(program(ana), van, key="one", promotion="GAMEDAY", use_credit=True, wait=True)
+    assert (refused.status_code, set(refused.data["fields"])) == (400, {"promotion", "use_credit"})
+    assert "once seats are offered" in str(refused.data["fields"]["promotion"])
+    waits = join(program(ana), van, wait=True)
+    take = f"/api/v1/pledges/{waits.data['code']}/take"
+    help_ = {"promotion": "gameday", "use_credit": True}
+    assert program(ana).post(take, {"consent": True, **help_}).data["code"] == "not_changeable"
+
+    pledges.withdraw(pledge_id=four.id, by=four.rider, now=now)
+    assert program(max_).post(take, {"consent": True}).status_code == 404
+    assert program(ana).post(take, {"consent": False, **help_}).data["code"] == "consent_missing"
+    assert program(ana).post(take, {"consent": True, "promotion": "NO"}).data["code"] == "promotion_unknown"
+    taken = [
+        program(ana).post(take, {"consent": True, **help_}, headers={"Idempotency-Key": "two"})
+        for _ in range(2)
+    ]
+    whole = van.stops.get().fare_minor
+    by_code = whole * 20 // 100
+    assert [each.status_code for each in taken] == [200, 200]
+    assert {name: part["minor"] for name, part in taken[0].data["paid_by"].items()} == {
+        "by_code": by_code,
+        "from_credit": 2000,
+        "by_card": whole - by_code - 2000,
+    }
+    assert taken[0].data["consent_text"] == Pledge.objects.get(rider=ana).consent_text
+    assert (Promotion.objects.get().uses, queries.credit_of(ana)) == (1, usd(0))
+    page = signed_in(ana).get(taken[0].data["checkout_url"])
+    assert page.status_code == 303  # nothing more to agree to
+    assert program(ana).post(take, {"consent": True, "use_credit": True}).data["code"] == "not_changeable"
+
+
+def test_added_seats_are_paid_by_code_and_credit_too(van: Trip, ana: User, now: datetime) -> None:
+    promotion()
+    credited(ana, 2000)
+    mine = make.backed(van, ana, seats=9, now=now)
+    make.bound(van, seats=14, now=now)
+    address = f"/api/v1/pledges/{mine.code}/seats"
+    seats = [{"id": str(seat.id), "name": seat.name} for seat in mine.passengers.all()]
+    help_ = {"consent": True, "promotion": "GAMEDAY", "use_credit": True}
+    assert program(ana).post(address, {"passengers": seats, **help_}).data["code"] == "not_changeable"
+    answer = program(ana).post(address, {"passengers": [*seats, {"name": "Gus"}], **help_})
+    assert answer.status_code == 200
+    added = Pledge.objects.select_related("payment").get(enlarges=mine)
+    parts = queries.parts_paid(added.payment)
+    assert (parts.by_code, parts.from_credit) == (usd(added.charge.minor * 20 // 100), usd(2000))
+    assert answer.data["added"][0]["paid_by"]["by_card"]["minor"] == parts.by_card.minor
 
 
 def test_my_credit(van: Trip, ana: User, max_: User, at: Any) -> None:

@@ -16,11 +16,13 @@ from payments.actions import contributions
 from payments.models import Checkout, Contribution
 from rally import outbox
 from rally.models import Notice, User
+from tests.factories import pledges as make
 from tests.factories.payments import type_card, usd
 from tests.factories.promotions import credited, promotion
 from tests.seeing import signed_in, text
 from tests.trips.views.test_riding import typed, walk
 from trips.actions import invitations, settlement
+from trips.actions import pledges as actions
 from trips.models import Friend, Pledge, Promotion, Trip
 from trips.queries import inviting, links
 from trips.views import friends
@@ -132,6 +134,110 @@ def test_what_was_typed_is_kept_for_who_signs_in(client: Client, van: Trip, ana:
     walk(client, van, email=ana.email, promotion="GAMEDAY")
     client.force_login(ana, backend="allauth.account.auth_backends.AuthenticationBackend")
     assert 'value="GAMEDAY"' in client.get(f"/t/{van.code}/pledge/").content.decode()
+
+
+# ---- seats that are offered or added
+
+
+def shown_in(page: Any) -> dict[str, str]:
+    """What a page hides in its form: which words and how much credit were read."""
+    return dict(re.findall(r'name="(shown|credit)" value="(\w+)"', page.content.decode()))
+
+
+def test_offered_seats_are_paid_with_code_and_credit(van: Trip, ana: User, now: datetime) -> None:
+    promotion()
+    credited(ana, 2000)
+    make.backed(van, seats=10, now=now)
+    four = make.backed(van, seats=4, now=now)
+    client = signed_in(ana)
+    assert "You can use a code and your credit then." in text(client.get(f"/t/{van.code}/pledge/"))
+    walk(client, van, do="wait")
+    mine = Pledge.objects.get(rider=ana)
+    actions.withdraw(pledge_id=four.id, by=four.rider, now=now)
+
+    page, address = client.get(links.pay_link(mine)), f"/p/{mine.code}/pay/"
+    assert "Use my $20 credit" in text(page)
+    assert f"By card, at most {usd(fare(van) - 2000)}" in text(page)
+    facts = {**shown_in(page), "promotion": "gameday", "use_credit": "on", "consent": "on"}
+    by_code = fare(van) * 20 // 100
+    page = client.post(address, {**facts, "do": "sum"})
+    assert f"By card, at most {usd(fare(van) - by_code - 2000)}" in text(page)
+    assert not Contribution.objects.exists()
+    refused = client.post(address, {**facts, "promotion": "NOSUCH"})
+    assert (refused.status_code, Contribution.objects.count()) == (409, 0)
+    assert "We do not know this code" in text(refused)
+    assert client.post(address, {**facts, "promotion": "X" * 41}).status_code == 422
+    assert client.post(address, {**facts, "credit": "2100"}).status_code == 409
+
+    answer = client.post(address, facts)
+
+    assert answer.status_code == 303
+    assert Checkout.objects.get(payment__payer=ana).amount_minor == fare(van) - by_code - 2000
+    assert (Promotion.objects.get().uses, queries.credit_of(ana)) == (1, usd(0))
+    type_card(answer["Location"])
+    assert "From your credit \N{MINUS SIGN}$20" in text(client.get(links.paid_link(mine), follow=True))
+
+
+def test_somebody_else_with_the_link_uses_no_credit_of_the_rider(van: Trip, ana: User, now: datetime) -> None:
+    credited(ana, 2000)
+    make.backed(van, seats=10, now=now)
+    four = make.backed(van, seats=4, now=now)
+    walk(signed_in(ana), van, do="wait")
+    actions.withdraw(pledge_id=four.id, by=four.rider, now=now)
+    link = links.pay_link(Pledge.objects.get(rider=ana))
+    page = Client().get(link)
+    assert "$20" not in text(page)
+    answer = Client().post(link, {**shown_in(page), "use_credit": "on", "consent": "on"})
+    assert (answer.status_code, queries.credit_of(ana)) == (303, usd(2000))
+
+
+def test_added_seats_are_paid_with_code_and_credit(van: Trip, ana: User, now: datetime) -> None:
+    promotion()
+    credited(ana, 2000)
+    mine = make.backed(van, ana, seats=9, now=now)
+    make.bound(van, seats=14, now=now)
+    client, address = signed_in(ana), f"/p/{mine.code}/seats/"
+    seats = list(mine.passengers.all())
+    facts: dict[str, str] = {"lines": "9", "do": "add"}
+    for n, seat in enumerate(seats):
+        facts |= {f"p{n}-name": seat.name, f"p{n}-seat": str(seat.id)}
+    page = client.post(address, facts)
+    price = fare(van)
+    assert f"By card, at most {usd(price - 2000)}" in text(page)
+
+    facts |= {"lines": "10", "p9-name": "Gus", "promotion": "GAMEDAY", "use_credit": "on", "consent": "on"}
+    facts |= shown_in(page)
+    page = client.post(address, {**facts, "do": "sum"}, headers={"HX-Request": "true"})
+    by_code = price * 20 // 100
+    assert f"By card, at most {usd(price - by_code - 2000)}" in text(page)
+    Promotion.objects.update(uses=100, max_uses=100)
+    refused = client.post(address, {**facts, "do": "save"})
+    assert (refused.status_code, Pledge.objects.filter(enlarges=mine).exists()) == (409, False)
+    assert "This code was used as often as it may be." in text(refused)
+    Promotion.objects.update(uses=0)
+
+    answer = client.post(address, {**facts, "do": "save"})
+
+    added = Pledge.objects.select_related("payment").get(enlarges=mine)
+    assert (answer.status_code, added.payment.covered_minor) == (303, by_code + 2000)
+    assert client.get(answer["Location"]).status_code == 303
+    assert Checkout.objects.get(payment=added.payment).amount_minor == price - by_code - 2000
+
+
+@pytest.mark.parametrize("card", [False, True])
+def test_what_becomes_of_the_code_is_said_before_leaving(van: Trip, ana: User, card: bool) -> None:
+    promotion(max_uses_per_rider=1)
+    client = signed_in(ana)
+    checkout = client.get(walk(client, van, promotion="GAMEDAY")["Location"])["Location"]
+    mine = Pledge.objects.get()
+    if card:
+        type_card(checkout)
+        client.get(links.paid_link(mine))
+    said = text(client.get(f"/p/{mine.code}/leave/"))
+    assert ("your code GAMEDAY can be used again" in said) is not card
+    assert ("your code GAMEDAY stays used" in said) is card
+    client.post(f"/p/{mine.code}/leave/", {"refund": "0"})
+    assert walk(client, van, promotion="GAMEDAY").status_code == (409 if card else 303)
 
 
 # ---- my credit

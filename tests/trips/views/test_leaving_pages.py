@@ -145,7 +145,7 @@ def test_more_seats_are_paid_and_shown_as_one_ride(
     assert page.status_code == 409  # not agreed to
     shown = re.search(r'name="shown" value="(\w+)"', page.content.decode())
     assert shown
-    assert f"Go on and pay {mine.price}" in text(page)
+    assert f"One seat added, to pay now {mine.price}" in text(page)
 
     answer = client.post(address, {**lines(mine, "Gus"), "consent": "on", "shown": shown[1]})
 
@@ -204,7 +204,13 @@ def test_a_full_bus_has_a_waiting_list(
 
     pledges.withdraw(pledge_id=four.id, by=four.rider, now=now)
     assert "Seats became free and are kept for you until" in text(client.get(mine.get_absolute_url()))
-    assert client.get(f"/p/{mine.code}/pay/").status_code == 303
+    page = client.get(f"/p/{mine.code}/pay/")
+    assert "what you agreed to when you joined the waiting list" in text(page)
+    shown = re.search(r'name="shown" value="(\w+)"', page.content.decode())
+    assert shown
+    answer = client.post(f"/p/{mine.code}/pay/", {"shown": shown[1], "consent": "on"})
+    assert answer.status_code == 303
+    assert client.get(f"/p/{mine.code}/pay/")["Location"] == answer["Location"]  # once is enough
 
 
 def test_leaving_the_list(full: tuple[Trip, Pledge], client: Client) -> None:
@@ -240,6 +246,8 @@ def test_words_that_changed_are_agreed_to_before_paying(
     assert "no longer what you agreed to" in text(page)
     assert "my card is charged now" in text(page)
     assert "Ana" not in text(page)
+    assert "Sign in first to use it" in text(page)
+    assert "Promotion code" not in text(page)
     assert page["X-Robots-Tag"] == "noindex, nofollow"
     assert Client().post(link, {"shown": shown[1]}).status_code == 409
 
