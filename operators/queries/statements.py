@@ -197,6 +197,8 @@ def _in_words(entry: Entry, runs: dict[str, Run], reasons: dict[str, str]) -> st
     run = runs.get(entry.group)
     if entry.key.startswith("cleared:"):
         words = _("Not owed after all: a bank gave back what was lost")
+    if entry.key.startswith("due_again:"):
+        words = _("Taken back without a debt of yours, and due to you again")
     if run is not None:
         return f"{words}: {run.trip} ({run.code})"
     kind, _colon, reference = entry.key.partition(":")

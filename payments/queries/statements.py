@@ -140,10 +140,7 @@ def extract_of(payee_id: UUID, *, since: datetime, until: datetime, currency: st
     )
     found = Extract(
         opening=standing(payee_id, before=since, currency=currency),
-        entries=[
-            Entry(row.occurred_at, row.group, _kind(row), row.amount_minor, row.event_key)
-            for row in rows.order_by("occurred_at", "id")
-        ],
+        entries=[_entry(row) for row in rows.order_by("occurred_at", "id")],
         closing=standing(payee_id, before=until, currency=currency),
         currency=currency,
     )
@@ -151,6 +148,13 @@ def extract_of(payee_id: UUID, *, since: datetime, until: datetime, currency: st
         found.by_group.setdefault(entry.group, Moves()).add(entry)
         found.sums.add(entry)
     return found
+
+
+def _entry(row: LedgerTransfer) -> Entry:
+    """One line as the payee sees it. What was taken back beyond their debt is due again: netting the other way round."""
+    back = row.credit in _DUE and row.debit == _DEBT
+    minor = -row.amount_minor if back else row.amount_minor
+    return Entry(row.occurred_at, row.group, "netted" if back else _kind(row), minor, row.event_key)
 
 
 def _kind(row: LedgerTransfer) -> str:
@@ -178,8 +182,7 @@ def moves_of(payee_id: UUID, groups: Iterable[str]) -> dict[str, Moves]:
     )
     found: dict[str, Moves] = {}
     for row in rows:
-        entry = Entry(row.occurred_at, row.group, _kind(row), row.amount_minor, row.event_key)
-        found.setdefault(row.group, Moves()).add(entry)
+        found.setdefault(row.group, Moves()).add(_entry(row))
     return found
 
 

@@ -180,6 +180,7 @@ def _books_agree(world: World) -> None:
 def _lines_of_orphans(world: World) -> set[str]:
     """Lines of the provider's books about payments of which no row is left."""
     known = set(Pledge.objects.filter(payment__isnull=False).values_list("payment_id", flat=True))
+    known |= world.elsewhere
     charges = {each.charge for each in world.truth.intents() if each.payment not in known and each.charge}
     with world.sandbox.store.reading() as rows:
         found = rows.sql(
