@@ -82,7 +82,7 @@ def change_seats(
 
     if pledge.state == PledgeState.PAID:
         look = giving_up(pledge, max(0, -more), now)
-        check_agreed(look, agreed, agreed_kept)
+        check_agreed(look=look, agreed=agreed, agreed_kept=agreed_kept)
         answer = _change_paid(trip, pledge, parts, people, kept, look=look, words=words, now=now, by=by)
     else:
         answer = pledge

@@ -62,7 +62,7 @@ def withdraw(
         ):
             raise NotChangeable(why=_("your payment is going through at this moment; try again in a minute"))
     look = leaving(pledge, now)
-    check_agreed(look, agreed, agreed_kept)
+    check_agreed(look=look, agreed=agreed, agreed_kept=agreed_kept)
 
     for going in look.parts:
         end(trip, going, now=now, by=by)
@@ -75,7 +75,7 @@ def withdraw(
     return pledge
 
 
-def check_agreed(look: Leaving, agreed: Money | None, agreed_kept: Money | None) -> None:
+def check_agreed(*, look: Leaving, agreed: Money | None, agreed_kept: Money | None) -> None:
     """Whether at least as much comes back and no more stays than the rider was shown. Raises `AmountChanged`."""
     less = agreed is not None and look.refund < agreed
     if less or (agreed_kept is not None and look.kept > agreed_kept):
