@@ -124,7 +124,7 @@ def test_every_page_opens_for_staff(
 ) -> None:
     client = signed_in(sam)
     for address in pages(odd):
-        with django_assert_max_num_queries(24):
+        with django_assert_max_num_queries(25):
             assert client.get(address).status_code == 200, address
 
 
@@ -136,7 +136,7 @@ def test_the_pages_ask_no_more_for_more_rows(
         stuck(time, target="cs_gone", n=n + 2, subject=odd["disputed"].id)
         audit.note(by=sam, what="x.y", subject=f"payment:{n}", now=time())
     for address in pages(odd):
-        with django_assert_max_num_queries(24):
+        with django_assert_max_num_queries(25):
             client.get(address)
     assert "There are more" in client.get(reverse("desk:money")).content.decode()
 

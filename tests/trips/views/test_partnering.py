@@ -17,7 +17,7 @@ from payments.models import Account, Payee, Transfer
 from rally.models import User
 from rally.money import Money
 from tests.factories.events import event, partner, place
-from tests.factories.people import person
+from tests.factories.people import person, proven
 from tests.factories.trips import proposed
 from tests.seeing import signed_in, text
 from trips.actions import partners
@@ -218,12 +218,13 @@ def test_a_share_before_the_first_member_can_be_paid(club: Partner, pat: User, n
     club.members.add(pat)
     pat.email = "pat"
     pat.save(update_fields=["email"])
-    browser = signed_in(pat)
+    browser = signed_in(proven(pat))
     refused = browser.post(reverse("trips:partner_onboard", args=[club.slug]), follow=True)
     assert "refused the e-mail address pat" in refused.content.decode()
     assert refused.redirect_chain[-1][0] == reverse("account_email")  # where it is corrected
     pat.email = "pat@test.example"
     pat.save(update_fields=["email"])
+    proven(pat)
     assert browser.post(reverse("trips:partner_onboard", args=[club.slug])).status_code == 303
     opened.refresh_from_db()
     assert (opened.email, bool(opened.account)) == ("pat@test.example", True)

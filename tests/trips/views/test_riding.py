@@ -576,7 +576,7 @@ def test_every_mail_can_be_read(van: Trip, at: Any, now: datetime) -> None:
     ):
         extra(pledge, now)
     notices.run_changed([pledge], now)
-    notices.bus_lost([pledge], now)
+    notices.bus_lost(pledge.trip, [pledge], now)
     back = Back(to_card=pledge.price, to_credit=pledge.price)
     notices.cancelled([pledge], back, now)
     notices.rest_back(pledge, back, now)
