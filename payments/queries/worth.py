@@ -46,13 +46,11 @@ def given_back(payment: Payment) -> Back:
     )
 
 
-#: What a bank never set aside anything for.
-_CAME_TO_NOTHING = (AttemptState.PENDING, AttemptState.FAILED)
-
-
 def had_card(payment: Payment) -> bool:
     """Whether a card was ever there for a payment: saved, held or charged, whatever became of it. A refused one was not."""
-    return bool(payment.card) or payment.attempts.exclude(state__in=_CAME_TO_NOTHING).exists()
+    there = payment.attempts.filter(state__in=(AttemptState.HELD, AttemptState.CAPTURED))
+    was_held = payment.ledger.filter(debit=Account.HOLD_RIDER)
+    return bool(payment.card) or there.exists() or was_held.exists()
 
 
 def parts_paid(payment: Payment | None, whole: Money | None = None) -> Parts:

@@ -11,7 +11,7 @@ import time_machine
 from django.db import IntegrityError, transaction
 
 from payments import queries
-from payments.actions import audits, contributions, inbox, operations, sweeps
+from payments.actions import audits, checkouts, contributions, inbox, operations, sweeps
 from payments.models import Account, Attempt, Contribution
 from payments.queries import Back
 from payments.sandbox.errors import ApiError
@@ -348,15 +348,23 @@ def test_who_leaves_has_used_the_code_and_has_the_credit(van: Trip, ana: User) -
     assert uses() == 1
 
 
-def test_who_leaves_before_any_card_has_not_used_the_code(van: Trip, ana: User, ben: User) -> None:
+@pytest.mark.parametrize("hours", [None, 20], ids=["a card is saved", "a hold is placed"])
+def test_who_leaves_before_any_card_has_not_used_the_code(
+    van: Trip, ana: User, ben: User, at: Any, hours: int | None
+) -> None:
     """Neither the rider who picks another stop loses it, nor do accounts that never pay use it up for others."""
+    if hours:
+        at.move_to(van.decides_at - timedelta(hours=hours))
     promotion(max_uses=1)
-    for how in ("no page", "page left", "card refused"):
+    for how in ("no page", "page left", "card refused", "card refused, as we know"):
         draft = covered(van, ana, code="GAMEDAY")
         page = make.at_checkout(draft, now=clock.now()) if how != "no page" else ""
-        if how == "card refused":
+        if how.startswith("card refused"):
             with pytest.raises(ApiError):
                 type_card(page, DECLINED)
+        if how.endswith("as we know"):
+            draft.refresh_from_db()
+            checkouts.come_back(payment_id=draft.payment_id, now=clock.now())
         pledges.withdraw(pledge_id=draft.id, by=ana, now=clock.now())
         work()
         draft.refresh_from_db()
