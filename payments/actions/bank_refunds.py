@@ -13,6 +13,7 @@ from payments.actions import ledger
 from payments.models import Account, Payment, Refund
 from payments.states import REFUND, RefundState
 from rally import journal as changes
+from rally.ids import uuid7
 
 _WHY = "given back by the bank"
 
@@ -62,7 +63,7 @@ def _split(promise: Refund, part: int, now: datetime) -> Refund:
     promise.amount_minor -= part
     promise.save(update_fields=["amount_minor"])
     row = Refund.objects.create(
-        attempt=promise.attempt, reason=f"bank:{promise.id}", amount_minor=part, created_at=now
+        attempt=promise.attempt, reason=f"bank:{uuid7()}", amount_minor=part, created_at=now
     )
     changes.begin(row, REFUND, now=now, by=None, why=_WHY)
     return row

@@ -33,8 +33,9 @@ def take_over(seen: words.RefundSeen, *, now: datetime) -> Refund | None:
     row = _row_of(attempt, seen, now)
 
     reached = RefundState(seen.status)
-    # A refund may succeed and fail later, never the other way round; an earlier try says nothing about a later one.
-    current = row.refund == seen.id and row.state not in (RefundState.FAILED, reached)
+    # A refund may succeed and fail later, never the other way round; an earlier try says nothing about a later one, nor
+    # about what a bank has kept since.
+    current = row.refund == seen.id and row.state not in (RefundState.FAILED, reached) and not row.by_bank
     if current and reached != RefundState.PENDING:
         changes.move(row, REFUND, reached, now=now, by=None)
         if reached == RefundState.FAILED:

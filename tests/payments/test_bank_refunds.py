@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from payments import queries
-from payments.actions import disputes, earnings, payments
-from payments.models import Account, Dispute, Payment, Refund
+from payments.actions import disputes, earnings, payments, sightings
+from payments.models import Account, Checkout, Dispute, Payment, Refund
 from payments.queries import ageing
 from payments.sandbox.core import Sandbox
 from payments.states import PaymentState, RefundState
 from rally.models import User
-from tests.factories.payments import payee, usd
+from tests.factories.payments import REFUND_FAILS, at_page, payee, payment, usd
 from tests.payments.conftest import Time, run_all, taken, work
 
 
@@ -45,6 +45,27 @@ def test_a_promise_is_kept_by_the_bank_and_never_sent(
     payments.refund_again(refund_id=refund.id, now=time(), by=sam)
     run_all(time)
     assert books() == [0, -3200]
+
+
+def test_an_old_sighting_of_a_refund_that_failed_changes_nothing(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    """It had come back before the dispute began, and the bank has given the money since."""
+    paid = at_page(payment(ana, now=time()), Checkout.Mode.CHARGE, now=time(), number=REFUND_FAILS)
+    refund = payments.refund(payment_id=paid.id, amount=usd(1000), reason="left", now=time(), by=None)
+    run_all(time)
+    time.move(days=3)
+    work(time)
+    sandbox.open_dispute(paid.attempts.get().charge)
+    work(time)
+    time.move(days=20)
+    work(time)
+    refund.refresh_from_db()
+    assert (refund.state, refund.by_bank) == (RefundState.SUCCEEDED, True)
+    for _twice in range(2):
+        sightings.look("refund", refund.refund, now=time())
+    refund.refresh_from_db()
+    assert (refund.state, refund.by_bank, books()[0]) == (RefundState.SUCCEEDED, True, 0)
 
 
 def test_who_has_everything_from_the_bank_has_everything(sandbox: Sandbox, ana: User, time: Time) -> None:

@@ -98,13 +98,19 @@ def test_pay_that_hangs_on_no_payment_goes(
     assert sent() == 5000 - 4200
 
 
-def test_nobody_sends_it_again_by_hand(
-    sandbox: Sandbox, ana: User, sam: User, group: str, time: Time
-) -> None:
+def refused(ana: User, group: str, time: Time) -> tuple[Payment, Payee]:
+    """A payment, and a payee whose transfer out of it the provider refused."""
     paid, to = paid_by(ana, group, time, number=AT_ONCE), payee(now=time(), ready=False)
     share(group, time, operators=[Due(to.id, {paid.id: 3750})])
     Payee.objects.filter(id=to.id).update(can_be_paid=True)
     send(time)
+    return paid, to
+
+
+def test_nobody_sends_it_again_by_hand(
+    sandbox: Sandbox, ana: User, sam: User, group: str, time: Time
+) -> None:
+    paid, to = refused(ana, group, time)
     failed = Transfer.objects.get()
     complained(sandbox, paid, time)
     sandbox.finish_onboarding(to.account)
@@ -124,10 +130,7 @@ def test_nobody_sends_it_again_by_hand(
 def test_what_is_owed_by_now_is_kept_from_what_is_sent_again(
     sandbox: Sandbox, ana: User, sam: User, group: str, time: Time
 ) -> None:
-    paid, to = paid_by(ana, group, time, number=AT_ONCE), payee(now=time(), ready=False)
-    share(group, time, operators=[Due(to.id, {paid.id: 3750})])
-    Payee.objects.filter(id=to.id).update(can_be_paid=True)
-    send(time)
+    _paid, to = refused(ana, group, time)
     holding.penalise(payee_id=to.id, amount=usd(2000), reference="late", now=time())
     sandbox.finish_onboarding(to.account)
     earnings.send_again(transfer_id=Transfer.objects.get().id, now=time(), by=sam)

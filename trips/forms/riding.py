@@ -59,6 +59,15 @@ class PassengerForms(Lines[PassengerForm]):
         """The passengers in order."""
         return [form.passenger for form in self.forms]
 
+    def pressed(self, do: str) -> PassengerForms:
+        """The lines, as typed, after one of the form's small buttons: a line more ("add"), one less ("remove-2"), or as they
+        are."""
+        if do == "add":
+            return self.again(add=1)
+        if do.startswith("remove-") and do[7:].isdigit():
+            return self.again(without=int(do[7:]))
+        return self.again()
+
     def again(self, *, add: int = 0, without: int | None = None) -> PassengerForms:
         """The same lines, as typed, with some more at the end or one less."""
         lines = [

@@ -111,13 +111,7 @@ def change_seats(request: HttpRequest, code: str) -> HttpResponse:
 
 def _other_lines(request: HttpRequest, found: Pledge, people: PassengerForms, do: str) -> HttpResponse:
     """One passenger more or less, or only the sum again: what was typed stays, nothing is judged yet."""
-    if do == "add":
-        people = people.again(add=1)
-    elif do.startswith("remove-") and do[7:].isdigit():
-        people = people.again(without=int(do[7:]))
-    else:
-        people = people.again()
-    return _change_page(request, found, people, CoveringForm.as_typed(request.POST))
+    return _change_page(request, found, people.pressed(do), CoveringForm.as_typed(request.POST))
 
 
 def _changed_together(found: Pledge) -> list[Pledge]:

@@ -153,18 +153,12 @@ def _other_lines(
     request: HttpRequest, trip: Trip, stops: list[Stop], people: PassengerForms, do: str
 ) -> HttpResponse:
     """One passenger more or less, or only the sum again: what was typed stays, nothing is judged yet."""
-    if do == "add":
-        people = people.again(add=1)
-    elif do.startswith("remove-") and do[7:].isdigit():
-        people = people.again(without=int(do[7:]))
-    else:
-        people = people.again()
     form = PledgeForm(
         initial={name: request.POST.get(name) for name in _TYPED},
         stops=stops,
         known=request.user.is_authenticated,
     )
-    return _form_page(request, trip, stops, form, people)
+    return _form_page(request, trip, stops, form, people.pressed(do))
 
 
 #: What stays typed while lines come and go.
