@@ -213,6 +213,11 @@ class Trip(Row):
         return self.seats_supplied > 0
 
     @property
+    def lost_its_bus(self) -> bool:
+        """It was certain, and the company gave up since: another one is looked for (`queries.stranded`)."""
+        return self.state == TripState.CONFIRMED and not self.has_bus
+
+    @property
     def cost(self) -> Money:
         """What the bus costs, without the platform's part."""
         return Money(self.cost_minor, self.currency)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from operators.actions import driving, failing, runs
@@ -27,7 +28,7 @@ from tests.factories.operators import Company, ready
 from tests.factories.promotions import credited
 from tests.factories.trips import proposed
 from tests.racing import at_once
-from tests.seeing import fresh, given_back, signed_in
+from tests.seeing import fresh, given_back, signed_in, text
 from trips import tasks
 from trips.actions import covering, failures, pledges, trips
 from trips.errors import NotChangeable, PledgesClosed, TooMuchAlone
@@ -179,6 +180,22 @@ def test_passes_wait_for_the_other_bus(
         tasks.remind()
 
     assert Notice.objects.filter(kind="trips.boarding_pass").count() == len(riders) + 1
+
+
+def test_no_page_says_that_a_bus_goes_which_was_lost(
+    going: tuple[Company, Run, list[Pledge]], now: datetime
+) -> None:
+    crew, run, riders = going
+    pages = [(signed_in(riders[0].rider), riders[0]), (Client(), run.trip)]
+    assert [
+        ("Another bus is looked for" in text(who.get(what.get_absolute_url()))) for who, what in pages
+    ] == [False] * 2
+    failing.give_up(run_id=run.id, why="No driver.", now=now, by=crew.owner)
+    ride, trip = (text(who.get(what.get_absolute_url())) for who, what in pages)
+    assert "another one is looked for" in ride
+    assert "Nothing more to do" not in ride
+    assert "Another bus is looked for" in trip
+    assert "The bus goes." not in trip
 
 
 def test_what_is_not_certain_is_withdrawn_and_what_has_left_is_not_given_up(
