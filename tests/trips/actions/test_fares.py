@@ -25,6 +25,7 @@ from trips.actions.backing import payment_id_of
 from trips.errors import FaresCannotFall, SeatsMadeThePrice
 from trips.models import Pledge, Trip
 from trips.queries import fares as prices
+from trips.queries.shortfalls import shortfalls
 from trips.states import PledgeState, TripState, VehicleClass
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -399,12 +400,13 @@ def test_who_makes_the_price_fall_and_leaves_bears_the_next_step(van: Trip, now:
     rules.change("max_seats_per_pledge", 8, now=now, by=None)
     added = with_seats(first, [*kept, *[pledges.Passenger(f"Friend {n}") for n in range(5)]], now)
     added = make.pay(added, now=now)
-    assert fresh(van).locked_percent == 65
+    assert (fresh(van).locked_percent, shortfalls()) == (65, [])
 
     pledges.withdraw(pledge_id=added.id, by=first.rider, now=now)
 
     assert given_back(added) == added.charge.minor - added.charge.percent(25).minor
     assert sum(seat.kept_minor for seat in added.freed_seats.all()) == added.charge.percent(25).minor
+    assert [(short.funded, short.needed) for short in shortfalls()] == [(9, 14)]  # the desk hears of it
 
 
 def test_never_more_than_is_left(van: Trip, at: Any, now: datetime, sam: Any) -> None:
