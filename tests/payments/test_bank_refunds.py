@@ -9,6 +9,7 @@ from payments.actions import disputes, earnings, payments, sightings
 from payments.models import Account, Checkout, Dispute, Payment, Refund
 from payments.queries import ageing
 from payments.sandbox.core import Sandbox
+from payments.sandbox.faults import Fault
 from payments.states import PaymentState, RefundState
 from rally.models import User
 from tests.factories.payments import REFUND_FAILS, at_page, payee, payment, usd
@@ -66,6 +67,22 @@ def test_an_old_sighting_of_a_refund_that_failed_changes_nothing(
         sightings.look("refund", refund.refund, now=time())
     refund.refresh_from_db()
     assert (refund.state, refund.by_bank, books()[0]) == (RefundState.SUCCEEDED, True, 0)
+
+
+def test_a_promise_that_is_refused_after_the_bank_decided_is_kept_by_it(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    paid = taken(ana, time)
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "refunds", Fault.DROP_BEFORE)
+    payments.refund(payment_id=paid.id, amount=usd(1000), reason="left", now=time(), by=None)
+    dispute = sandbox.open_dispute(paid.attempts.get().charge)["id"]
+    sandbox.decide_dispute(dispute, won=False)
+    sightings.look("dispute", dispute, now=time())
+    assert (Refund.objects.get().state, books()) == (RefundState.PENDING, [1000, -4200])
+    time.move(minutes=5)
+    run_all(time)
+    assert (Refund.objects.get().by_bank, books()) == (True, [0, -3200])
 
 
 def test_who_has_everything_from_the_bank_has_everything(sandbox: Sandbox, ana: User, time: Time) -> None:

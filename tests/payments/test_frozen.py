@@ -86,6 +86,20 @@ def test_a_partner_s_part_of_it_waits_and_the_rest_goes(
     assert (sent(payee=club), queries.balance("partner:payable")) == (500, 0)
 
 
+def test_a_share_that_is_all_out_of_it_waits_as_it_is(
+    sandbox: Sandbox, ana: User, ben: User, group: str, time: Time
+) -> None:
+    good, bad = paid_by(ana, group, time, number=AT_ONCE), paid_by(ben, group, time, number=AT_ONCE)
+    to, club = payee(now=time()), payee(now=time())
+    owed = [Due(to.id, {good.id: 3000})]
+    share(group, time, operators=owed, partner=Due(club.id, {bad.id: 100}))
+    complained(sandbox, bad, time)
+    for _twice in range(2):
+        send(time)
+    waiting = Transfer.objects.get(payee=club)
+    assert (waiting.state, waiting.out_of) == (TransferState.PENDING, bad)
+
+
 def test_pay_that_hangs_on_no_payment_goes(
     sandbox: Sandbox, ana: User, ben: User, group: str, time: Time
 ) -> None:
@@ -132,9 +146,12 @@ def test_what_is_owed_by_now_is_kept_from_what_is_sent_again(
 ) -> None:
     _paid, to = refused(ana, group, time)
     holding.penalise(payee_id=to.id, amount=usd(2000), reference="late", now=time())
-    sandbox.finish_onboarding(to.account)
+    Payee.objects.filter(id=to.id).update(can_be_paid=False)  # as it really is
     earnings.send_again(transfer_id=Transfer.objects.get().id, now=time(), by=sam)
-    run_all(time)
+    assert Transfer.objects.get().state == TransferState.PENDING  # waits for the payee
+    sandbox.finish_onboarding(to.account)
+    work(time)
+    send(time)
     row = Transfer.objects.get()
     assert (row.state, row.netted_minor, row.to_send_minor) == (TransferState.PAID, 2000, 1750)
     assert queries.balance("operator:receivable") == 0

@@ -119,8 +119,6 @@ def _came_to_nothing(pledge: Pledge) -> bool:
     if pledge.state == PledgeState.WITHDRAWN:
         # Else accounts that never pay would use up a code for everybody, and who picks another stop their own.
         return pledge.payment is None or not had_card(pledge.payment)
-    if pledge.state not in {PledgeState.WITHDRAWING, PledgeState.REFUNDED}:
-        return False
     ended = StateChange.objects.filter(subject=pledge.id, new=PledgeState.WITHDRAWING, why__in=_DID_NOT_RUN)
     return ended.exists()
 
