@@ -51,11 +51,13 @@ def _pages(browser: Browser, site: str) -> dict[str, list[tuple[str, str]]]:
     first = by_state["gathering"] or "/"
     event = _event_of(site, first)
     rides = list(_links(ana, site, ["/rides/"], "/p/"))
+    ride = next(iter(rides), "")
     passes = list(_links(ana, site, rides, "/pass/"))
     mails = list(_links(ana, site, ["/demo/mail/?to=ana"], "/demo/mail/2"))
     otto = _come(browser, site, "otto", "phone", dark=False)
     board = list(_links(otto, site, ["/operator/board/"], "/operator/trips/"))
     runs = list(_links(otto, site, ["/operator/runs/", "/operator/"], "/operator/runs/"))
+    statements = list(_links(otto, site, ["/operator/money/"], "/operator/money/2"))
     dee = _come(browser, site, "dee", "phone", dark=False)
     drives = [link for link in _links(dee, site, ["/drive/"], "/drive/") if len(link) > len("/drive/")]
     found: dict[str, list[tuple[str, str]]] = {
@@ -82,7 +84,10 @@ def _pages(browser: Browser, site: str) -> dict[str, list[tuple[str, str]]]:
             ),
             ("rides", "/rides/"),
             ("credit", "/rides/credit/"),
-            ("pledge", next(iter(rides), "")),
+            ("pledge", ride),
+            ("seats", ride and f"{ride}seats/"),
+            ("leave", ride and f"{ride}leave/"),
+            ("receipt", ride and f"{ride}receipt/"),
             ("pass", next(iter(passes), "")),
             ("mails", "/demo/mail/"),
             ("mail", next(iter(mails), "")),
@@ -100,6 +105,7 @@ def _pages(browser: Browser, site: str) -> dict[str, list[tuple[str, str]]]:
             ("run", next(iter(runs), "")),
             ("manifest", next(iter(runs), "") and next(iter(runs)) + "manifest/"),
             ("money", "/operator/money/"),
+            ("statement", next(iter(statements), "")),
         ],
         "dee": [
             ("drive", "/drive/"),
