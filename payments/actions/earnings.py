@@ -16,7 +16,7 @@ from payments.actions.ledger import Source
 from payments.errors import DisputeOpen
 from payments.models import Account, LedgerTransfer, Operation, Payment, Transfer
 from payments.queries import worth
-from payments.queries.disputes import disputed, disputed_in
+from payments.queries.disputes import OPEN, disputed, disputed_in
 from payments.states import TRANSFER, AttemptState, OperationState, TransferState
 from rally import audit
 from rally import journal as changes
@@ -203,6 +203,9 @@ def send_due(*, now: datetime, limit: int = 200) -> int:
         payee__can_be_paid=True,
         payee__provider=gateway.provider(),
     )
+    # What waits for a bank may wait for months: it must not stand before what can be sent.
+    for whose in ("payment", "out_of"):
+        waiting = waiting.exclude(**{f"{whose}__disputes__state__in": OPEN})
     asked = Operation.objects.filter(kind=Operation.Kind.TRANSFER).exclude(state=OperationState.FAILED)
     ids = waiting.exclude(id__in=asked.values("subject")).order_by("due_at", "id")
     return sum(_send(each, now) for each in list(ids.values_list("id", flat=True)[:limit]))

@@ -94,8 +94,8 @@ def test_a_share_that_is_all_out_of_it_waits_as_it_is(
     owed = [Due(to.id, {good.id: 3000})]
     share(group, time, operators=owed, partner=Due(club.id, {bad.id: 100}))
     complained(sandbox, bad, time)
-    for _twice in range(2):
-        send(time)
+    assert earnings.send_due(now=time()) == 1  # sets the other one apart
+    assert earnings.send_due(now=time(), limit=1) == 0
     waiting = Transfer.objects.get(payee=club)
     assert (waiting.state, waiting.out_of) == (TransferState.PENDING, bad)
 
@@ -119,6 +119,18 @@ def refused(ana: User, group: str, time: Time) -> tuple[Payment, Payee]:
     Payee.objects.filter(id=to.id).update(can_be_paid=True)
     send(time)
     return paid, to
+
+
+def test_what_waits_for_a_bank_keeps_nothing_else_from_going(
+    sandbox: Sandbox, ana: User, ben: User, group: str, time: Time
+) -> None:
+    bad, to = paid_by(ana, group, time, number=AT_ONCE), payee(now=time())
+    share(group, time, operators=[Due(to.id, {bad.id: 1000})])
+    complained(sandbox, bad, time)
+    time.move(minutes=1)
+    good = paid_by(ben, "trip:another", time, number=AT_ONCE)
+    share("trip:another", time, operators=[Due(to.id, {good.id: 1000})])
+    assert earnings.send_due(now=time(), limit=1) == 1
 
 
 def test_nobody_sends_it_again_by_hand(
