@@ -9,8 +9,8 @@ from datetime import datetime
 
 from django.db.models import QuerySet, Sum
 
-from payments.actions import ledger
-from payments.models import Account, Payment, Refund
+from payments.actions import ledger, standings
+from payments.models import Payment, Refund
 from payments.states import REFUND, RefundState
 from rally import journal as changes
 from rally.ids import uuid7
@@ -18,19 +18,19 @@ from rally.ids import uuid7
 _WHY = "given back by the bank"
 
 
-def keep_promises(payment: Payment, *, now: datetime) -> bool:
-    """Promises that failed count as kept as far as the charge has no room for them beside what the bank took for good.
-    Answers whether there were any. Twice is once. With the payment locked.
+def keep_promises(payment: Payment, *, now: datetime) -> None:
+    """Promises that failed count as kept as far as the charge has no room for them beside what the bank took for good; the
+    payment goes where that takes it. Twice is once. With the payment locked.
     """
     over = _too_much(payment)
-    kept = False
-    for promise in _refunds(payment).filter(state=RefundState.FAILED).order_by("created_at", "id"):
-        if over <= 0:
-            break
+    failed = _refunds(payment).filter(state=RefundState.FAILED).order_by("created_at", "id")
+    for promise in failed:
         part = min(over, promise.amount_minor)
+        if part <= 0:
+            break
         _keep(promise if part == promise.amount_minor else _split(promise, part, now), now)
-        over, kept = over - part, True
-    return kept
+        over -= part
+    standings.follow(payment, now=now)
 
 
 def owe_again(payment: Payment, *, now: datetime) -> None:
@@ -39,7 +39,7 @@ def owe_again(payment: Payment, *, now: datetime) -> None:
         promise.by_bank = False
         why = "the bank gave it back to us"
         changes.move(promise, REFUND, RefundState.FAILED, now=now, by=None, why=why, also=("by_bank",))
-        ledger.not_kept_by_bank(promise, now=now)
+        ledger.kept_by_bank(promise, amount=-promise.amount_minor, now=now)
 
 
 def kept_of(payment: Payment) -> int:
@@ -52,10 +52,14 @@ def _refunds(payment: Payment) -> QuerySet[Refund]:
 
 
 def _too_much(payment: Payment) -> int:
-    """By how much what is promised and what the bank took are more than the charge. What it kept already is among both."""
-    lost = -ledger.balance_of(Account.LOSS_DISPUTE, payment_id=payment.id)
-    promised = sum(_refunds(payment).values_list("amount_minor", flat=True))
-    return lost + promised - payment.captured_minor if lost > 0 else 0
+    """By how much what is promised and what the bank took for good are more than what was charged. What it kept already is
+    among what is promised, and no more among what it took."""
+    lost = ledger.lost_of(payment)
+    if not lost:
+        return 0
+    charged = payment.attempts.filter(unwanted=False).aggregate(sum=Sum("captured_minor"))["sum"] or 0
+    promised = _refunds(payment).aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    return int(lost + promised - charged)
 
 
 def _split(promise: Refund, part: int, now: datetime) -> Refund:
@@ -74,4 +78,4 @@ def _keep(promise: Refund, now: datetime) -> None:
     if promise.state == RefundState.FAILED:
         changes.move(promise, REFUND, RefundState.PENDING, now=now, by=None, why=_WHY)
     changes.move(promise, REFUND, RefundState.SUCCEEDED, now=now, by=None, why=_WHY, also=("by_bank",))
-    ledger.kept_by_bank(promise, now=now)
+    ledger.kept_by_bank(promise, amount=promise.amount_minor, now=now)

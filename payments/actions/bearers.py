@@ -13,12 +13,12 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Sum
 
 from payments import locks, signals
 from payments.actions import journal, ledger
 from payments.actions.ledger import Source
-from payments.models import Account, LedgerTransfer, Operation, Payment, Refund, Transfer
+from payments.models import Account, Operation, Payment, Refund, Transfer
+from payments.queries.statements import standing
 from payments.states import TRANSFER, OperationState, TransferState
 from rally import journal as changes
 from rally.money import Money
@@ -290,14 +290,14 @@ def debt_of(payee_id: UUID, currency: str) -> int:
         params__transfer__in=[str(each) for each in theirs.values_list("id", flat=True)],
     )
     asked = sum(int(each.params["amount"]) for each in under_way)
-    return max(0, _debt(payee_id, currency) - asked)
+    return max(0, standing(payee_id, currency=currency).debt - asked)
 
 
 def due_again(transfer: Transfer, *, now: datetime) -> None:
     """More came back from a payee than they owed: somebody reversed a transfer at the provider. It is theirs, and waits as
     a transfer that failed until a person sends it again. With the payee locked.
     """
-    over = -_debt(transfer.payee_id, transfer.currency)
+    over = -standing(transfer.payee_id, currency=transfer.currency).debt
     if over <= 0:
         return
     ledger.due_again(transfer, amount=over, now=now)
@@ -315,14 +315,6 @@ def due_again(transfer: Transfer, *, now: datetime) -> None:
     )
     changes.move(row, TRANSFER, TransferState.FAILED, now=now, by=None, why="reversed at the provider")
     logger.error("transfer.reversed_by_hand transfer=%s amount=%s", transfer.id, over)
-
-
-def _debt(payee_id: UUID, currency: str) -> int:
-    """What the books say that a payee owes us, in minor units; below zero we owe it to them."""
-    rows = LedgerTransfer.objects.filter(payee_id=payee_id, currency=currency)
-    owed = rows.filter(debit=Account.OPERATOR_RECEIVABLE).aggregate(sum=Sum("amount_minor"))["sum"] or 0
-    settled = rows.filter(credit=Account.OPERATOR_RECEIVABLE).aggregate(sum=Sum("amount_minor"))["sum"] or 0
-    return int(owed - settled)
 
 
 def tell_of_transfer(transfer: Transfer) -> None:

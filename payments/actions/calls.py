@@ -190,8 +190,7 @@ def _give_up_refund(operation: Operation, error: words.ProviderTrouble, now: dat
     if refund.state == RefundState.PENDING and not refund.refund:  # else somebody was quicker, by hand
         changes.move(refund, REFUND, RefundState.FAILED, now=now, by=None, why=error.code)
         payment = locks.locked_payment(refund.attempt.payment_id)
-        if bank_refunds.keep_promises(payment, now=now):
-            standings.follow(payment, now=now)
+        bank_refunds.keep_promises(payment, now=now)
         standings.tell(payment, now=now)
     return True
 

@@ -78,8 +78,7 @@ def _book(payment: Payment, seen: words.DisputeSeen, now: datetime) -> None:
     gone = -sum(line.amount for line in seen.bookings)
     if seen.status == "lost":
         ledger.dispute_lost(payment, dispute=seen.id, amount=gone, now=now)
-        if bank_refunds.keep_promises(payment, now=now):
-            standings.follow(payment, now=now)
+        bank_refunds.keep_promises(payment, now=now)
     if any(line.amount > 0 for line in seen.bookings):
         _regain(payment, seen.id, max(0, gone), now)
 
@@ -284,7 +283,7 @@ def accept(*, dispute_id: UUID, why: str, now: datetime, by: User) -> Operation:
 
 
 @transaction.atomic
-def blame(*, dispute_id: UUID, payee_id: UUID | None, why: str, now: datetime, by: User) -> Payee:
+def blame(*, dispute_id: UUID, payee_id: UUID, why: str, now: datetime, by: User) -> Payee:
     """A dispute was lost by the fault of one of those who were paid for the trip (`can_be_blamed`): what it cost is owed by
     them. Twice is once.
 
@@ -317,7 +316,7 @@ def blame(*, dispute_id: UUID, payee_id: UUID | None, why: str, now: datetime, b
 
 def can_be_blamed(row: Dispute) -> QuerySet[Payee]:
     """Who was paid for the trip that a dispute is about, out of its payment or besides, by name."""
-    paid_for = (f"earned:{row.payment_id}", ledger.firm_key(row.payment.group))
+    paid_for = (ledger.earned_key(row.payment_id), ledger.firm_key(row.payment.group))
     lines = LedgerTransfer.objects.filter(event_key__in=paid_for, credit=Account.OPERATOR_PAYABLE)
     return Payee.objects.filter(id__in=lines.values("payee_id")).order_by("name", "id")
 

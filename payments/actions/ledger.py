@@ -273,30 +273,23 @@ def dispute_lost(payment: Payment, *, dispute: str, amount: int, now: datetime) 
     )
 
 
-def kept_by_bank(refund: Refund, *, now: datetime) -> None:
-    """What we had promised back, the payer has from the bank: so much less of the dispute is a loss."""
-    post(
-        _bank_key(refund),
-        [(Account.RIDER_REFUND_DUE, Account.LOSS_DISPUTE, refund.amount_minor)],
-        payment=refund.attempt.payment,
-        now=now,
-    )
-
-
-def not_kept_by_bank(refund: Refund, *, now: datetime) -> None:
-    """The bank gave it back to us: what was promised is owed once more."""
-    post(
-        _bank_key(refund),
-        [(Account.LOSS_DISPUTE, Account.RIDER_REFUND_DUE, refund.amount_minor)],
-        payment=refund.attempt.payment,
-        now=now,
-    )
-
-
-def _bank_key(refund: Refund) -> str:
-    """A new event each time: a bank may change its mind."""
+def kept_by_bank(refund: Refund, *, amount: int, now: datetime) -> None:
+    """What we had promised back, the payer has from the bank: so much less of the dispute is a loss. Below zero the bank gave
+    it back to us, and it is owed once more. A new event each time: a bank may change its mind.
+    """
     key = f"bank:{refund.id}:"
-    return f"{key}{LedgerTransfer.objects.filter(event_key__startswith=key).count()}"
+    before = LedgerTransfer.objects.filter(event_key__startswith=key).count()
+    post(
+        f"{key}{before}",
+        [_either_way(Account.RIDER_REFUND_DUE, Account.LOSS_DISPUTE, amount)],
+        payment=refund.attempt.payment,
+        now=now,
+    )
+
+
+def lost_of(payment: Payment) -> int:
+    """What banks took of a payment for good, in minor units, beside what we had promised back anyway."""
+    return max(0, -balance_of(Account.LOSS_DISPUTE, payment_id=payment.id))
 
 
 def regained_key(dispute: str, left: int | str = "") -> str:

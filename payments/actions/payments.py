@@ -15,7 +15,7 @@ from django.db import transaction
 from payments import gateway, locks
 from payments.actions import bearers, contributions, journal, ledger, standings
 from payments.errors import DisputeOpen, NothingToRefund, PaymentClosed
-from payments.models import Account, Attempt, Operation, Payment, Refund
+from payments.models import Attempt, Operation, Payment, Refund
 from payments.queries import refund_pays_twice
 from payments.queries.parts import Back, Saving
 from payments.queries.worth import promotions_part
@@ -232,6 +232,22 @@ def refund(*, payment_id: UUID, amount: Money, reason: str, now: datetime, by: U
 
 
 @transaction.atomic
+def refund_unless_disputed(
+    *, payment_id: UUID, amount: Money, reason: str, now: datetime, by: User | None = None
+) -> Back:
+    """`refund`, and nothing while a bank has the money: one payer's dispute must not keep others waiting. Answers what goes
+    back, and where. Raises `NothingToRefund`.
+    """
+    payment = locks.locked_payment(payment_id)
+    if refund_pays_twice(payment.id):
+        return Back.nothing(payment.currency)
+
+    back = way_back(payment, amount)
+    refund(payment_id=payment.id, amount=amount, reason=reason, now=now, by=by)
+    return back
+
+
+@transaction.atomic
 def lower(*, payment_id: UUID, was: Money, becomes: Money, reason: str, now: datetime) -> Back:
     """What was paid for costs `becomes` and not what it `was`: give back what the payer would not have paid, as `refund`
     does, and take back what a promotion would not have. Answers what goes back to the payer. Once per `reason`.
@@ -279,8 +295,7 @@ def way_back(payment: Payment, amount: Money) -> Back:
 
 
 def _left_by_card(payment: Payment) -> int:
-    lost = -ledger.balance_of(Account.LOSS_DISPUTE, payment_id=payment.id)
-    return max(0, payment.refundable.minor - max(0, lost))
+    return max(0, payment.refundable.minor - ledger.lost_of(payment))
 
 
 @transaction.atomic

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from payments.actions import disputes as action
+from payments.actions import journal
 from payments.forms import WhyForm, WordsForm, blame
 from payments.models import Dispute, Operation
 from payments.queries import open_disputes
@@ -84,13 +85,10 @@ def accept(request: HttpRequest, user: User, dispute_id: UUID) -> HttpResponse:
 def charge(request: HttpRequest, user: User, dispute_id: UUID) -> HttpResponse:
     """A lost dispute is to bear by one of those who were paid for the trip."""
     row = get_object_or_404(Dispute, id=dispute_id)
-    payee = next(
-        (each for each in action.can_be_blamed(row) if str(each.id) == request.POST.get("payee")), None
-    )
     act = partial(
         action.blame,
         dispute_id=row.id,
-        payee_id=payee.id if payee else None,
+        payee_id=journal.id_in(request.POST.get("payee", "")),
         why=_why(request),
         now=clock.now(),
         by=user,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from payments import queries
-from payments.actions import disputes, earnings, payments, sightings
+from payments.actions import checkouts, disputes, earnings, payments, sightings, standings
 from payments.models import Account, Checkout, Dispute, Payment, Refund
 from payments.queries import ageing
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Fault
 from payments.states import PaymentState, RefundState
 from rally.models import User
-from tests.factories.payments import REFUND_FAILS, at_page, payee, payment, usd
+from tests.factories.payments import REFUND_FAILS, at_page, go, payee, payment, type_card, usd
 from tests.payments.conftest import Time, run_all, taken, work
 
 
@@ -139,3 +139,22 @@ def test_nobody_is_blamed_for_what_was_promised_anyway(
     disputes.blame(dispute_id=row.id, payee_id=whose.id, why="left early", now=time(), by=sam)
     assert books() == [0, 0]
     assert queries.balance(Account.OPERATOR_RECEIVABLE, payee=whose) == -3200
+
+
+def test_what_was_charged_too_much_makes_room_for_a_promise(sandbox: Sandbox, ana: User, time: Time) -> None:
+    """A page took 42.00 for what cost 40.00 by then: the 2.00 that went back are no part of what the payment is for."""
+    paid = payment(ana, now=time())
+    session = go(paid, Checkout.Mode.CHARGE, now=time())
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "expire", Fault.DROP_BEFORE)
+    payments.change_amount(payment_id=paid.id, amount=usd(4000), now=time())
+    type_card(session)
+    checkouts.come_back(payment_id=paid.id, now=time())
+    assert Refund.objects.get().reason == standings.OVER
+    dispute = sandbox.open_dispute(paid.attempts.get().charge, amount=3000)["id"]
+    payments.refund(payment_id=paid.id, amount=usd(1000), reason="left", now=time(), by=None)
+    run_all(time)
+    sandbox.decide_dispute(dispute, won=False)
+    work(time)
+    left = Refund.objects.get(reason="left")
+    assert (left.state, left.by_bank, books()) == (RefundState.FAILED, False, [1000, -3000])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,7 +10,6 @@ from uuid import UUID
 from django.db import transaction
 
 from payments.actions import payments
-from payments.errors import DisputeOpen
 from payments.locks import locked_payment
 from payments.models import Payment, Refund
 from payments.queries import Back
@@ -253,14 +251,11 @@ def _refund_all(pledge: Pledge, *, why: str, now: datetime) -> Back:
     """Give back all that is left of a pledge's payment, unless a bank has it; answers what goes back."""
     payment = locked_payment(payment_id_of(pledge))
     left = payments.left_to_refund(payment)
-    if left:
-        # What a dispute holds is with the bank: one such rider must not keep a trip from being called off. `follow`
-        # comes here again, and finds it won (then it is given back) or lost (then the bank has given it back).
-        with suppress(DisputeOpen):
-            back = payments.way_back(payment, left)
-            payments.refund(payment_id=payment.id, amount=left, reason=why, now=now, by=None)
-            return back
-    return Back.nothing(payment.currency)
+    if not left:
+        return Back.nothing(payment.currency)
+    # What a dispute holds is with the bank. `follow` comes here again, and finds it won (then it is given back) or lost
+    # (then the bank has given it back).
+    return payments.refund_unless_disputed(payment_id=payment.id, amount=left, reason=why, now=now)
 
 
 def payment_id_of(pledge: Pledge) -> UUID:

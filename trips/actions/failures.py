@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +11,6 @@ from django.utils.translation import gettext as _
 
 from payments.actions import credits as wallets
 from payments.actions import payments
-from payments.errors import DisputeOpen
 from payments.locks import locked_payment
 from payments.models import Account, Payment
 from payments.queries import paid_by_payer
@@ -107,17 +105,15 @@ def _beyond(part: _Part, usual: int) -> Money:
 
 
 def _give(part: _Part, share: int, *, now: datetime, by: User | None) -> Money:
-    nothing = Money.zero(part.payment.currency)
     if not part.amount:
-        return nothing
-    reason = f"leg:{part.leg}:{share}" if part.known else f"leg:{part.leg}"
-    # One rider's dispute must not keep the others waiting: what it holds is with the bank.
-    with suppress(DisputeOpen):
-        back = payments.way_back(part.payment, part.amount)
-        payments.refund(payment_id=part.payment.id, amount=part.amount, reason=reason, now=now, by=by)
-        notices.leg_failed(part.pledge, part.leg, back, now)
         return part.amount
-    return nothing
+    reason = f"leg:{part.leg}:{share}" if part.known else f"leg:{part.leg}"
+    back = payments.refund_unless_disputed(
+        payment_id=part.payment.id, amount=part.amount, reason=reason, now=now, by=by
+    )
+    if back:
+        notices.leg_failed(part.pledge, part.leg, back, now)
+    return back.whole
 
 
 def say_sorry(*, trip: Trip, pledges: list[Pledge], now: datetime, by: User | None) -> None:

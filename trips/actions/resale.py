@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +12,6 @@ from django.db.models import CharField, Count, Exists, F, OuterRef, Value
 from django.db.models.functions import Cast, Coalesce, Concat
 
 from payments.actions import payments, rounds
-from payments.errors import DisputeOpen
 from payments.locks import locked_payment
 from payments.models import Refund
 from payments.queries import Back
@@ -103,9 +101,10 @@ def _give_the_rest(seat: FreedSeat, now: datetime) -> None:
     if not amount:
         return
     # What a dispute holds is with the bank: `unpaid` finds the seat again once that is decided.
-    with suppress(DisputeOpen):
-        back = payments.way_back(payment, amount)
-        payments.refund(payment_id=payment.id, amount=amount, reason=f"resold:{seat.n}", now=now, by=None)
+    back = payments.refund_unless_disputed(
+        payment_id=payment.id, amount=amount, reason=f"resold:{seat.n}", now=now
+    )
+    if back:
         notices.resold(seat.pledge, seat.n, back, now)
 
 
@@ -154,11 +153,8 @@ def _give_kept(seat: FreedSeat, now: datetime) -> Back:
     """What was kept of one seat of a trip that was called off, as far as it is left and no bank has it."""
     payment = locked_payment(payment_id_of(seat.pledge))
     amount = min(Money(seat.kept_minor, payment.currency), payments.left_to_refund(payment))
-    if payment.state == PaymentState.PAID and amount:
-        with suppress(DisputeOpen):
-            back = payments.way_back(payment, amount)
-            payments.refund(
-                payment_id=payment.id, amount=amount, reason=f"cancelled:{seat.n}", now=now, by=None
-            )
-            return back
-    return Back.nothing(payment.currency)
+    if payment.state != PaymentState.PAID or not amount:
+        return Back.nothing(payment.currency)
+    return payments.refund_unless_disputed(
+        payment_id=payment.id, amount=amount, reason=f"cancelled:{seat.n}", now=now
+    )
