@@ -28,8 +28,8 @@ from trips.models.pledges import Instrument
 from trips.queries import terms
 from trips.states import PledgeState
 
-#: At ten calls a second, the default, fifty thousand calls take 83 minutes; the claim is about the share of the rate.
-RATE = int(os.environ.get("BENCH_RATE", "40"))
+#: Twice the rule's default. Fifty thousand calls take 42 minutes; the claim is about the share of the rate.
+RATE = int(os.environ.get("BENCH_RATE", "20"))
 TRIPS = int(os.environ.get("BENCH_TRIPS", "1000"))
 SEATS = 25
 WANTED = 0.9
