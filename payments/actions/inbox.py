@@ -38,8 +38,8 @@ logger = logging.getLogger(__name__)
 
 #: Events may appear in the provider's list a little after they happened.
 OVERLAP = timedelta(minutes=10)
-#: The provider remembers events for 30 days; a first start looks back a day.
-_FIRST_LOOK = timedelta(days=1)
+#: So long the provider remembers events; a first look takes them all, for nobody knows how long pages were open before it.
+_REMEMBERED = timedelta(days=30)
 _FEED = "events"
 _MAX_TRIES = 24
 #: While a call of ours about the same payment is under way, its answer tells us more than the event.
@@ -88,7 +88,7 @@ def poll(*, now: datetime) -> int:
     Outside action. Trouble of the provider is left for the next look: nothing is skipped.
     """
     cursor = FeedCursor.objects.filter(feed=_FEED).first()
-    since = cursor.read_to - OVERLAP if cursor else now - _FIRST_LOOK
+    since = cursor.read_to - OVERLAP if cursor else now - _REMEMBERED
     try:
         events = list(gateway.events_since(since))
     except words.ProviderTrouble as trouble:

@@ -149,6 +149,15 @@ def test_by_the_feed_alone(sandbox: Sandbox, ana: User, time: Time) -> None:
     assert the_end(paid) == EXPECTED
 
 
+def test_a_first_look_hears_everything_that_the_provider_remembers(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    paid = a_story(ana, time)
+    time.move(days=15)
+    work(time)
+    assert the_end(paid) == EXPECTED
+
+
 def test_by_both(sandbox: Sandbox, ana: User, client: Client, time: Time) -> None:
     paid = a_story(ana, time)
     pushed(sandbox, client)
