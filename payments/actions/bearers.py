@@ -27,8 +27,14 @@ logger = logging.getLogger(__name__)
 
 #: A part that the operator owes us, having been paid, is still a part that the operator bears.
 _SAME = {Account.OPERATOR_RECEIVABLE: Account.OPERATOR_PAYABLE}
-#: Moves of a share that was booked, which bear nothing.
-_MOVES = (Account.STRIPE_BALANCE, Account.OPERATOR_RECEIVABLE, Account.PLATFORM_RETAINED)
+#: Moves of a share that was booked, which bear nothing: sent, kept against a debt, kept for good, due again.
+_MOVES = (
+    Account.STRIPE_BALANCE,
+    Account.OPERATOR_RECEIVABLE,
+    Account.PLATFORM_RETAINED,
+    Account.OPERATOR_PAYABLE,
+    Account.PARTNER_PAYABLE,
+)
 
 
 def of(*, payment: Payment, refund: Refund, now: datetime) -> list[Source]:
@@ -295,17 +301,21 @@ def debt_of(payee_id: UUID, currency: str) -> int:
 
 def due_again(transfer: Transfer, *, now: datetime) -> None:
     """More came back from a payee than they owed: somebody reversed a transfer at the provider. It is theirs, and waits as
-    a transfer that failed until a person sends it again. With the payee locked.
+    a transfer that failed until a person sends it again; what is refunded of its payment meanwhile is taken from it. Twice
+    is once, and a new event each time more came back. With the payee locked.
     """
     over = -standing(transfer.payee_id, currency=transfer.currency).debt
     if over <= 0:
         return
-    ledger.due_again(transfer, amount=over, now=now)
+    before = Transfer.objects.filter(
+        payee_id=transfer.payee_id, reference__startswith=f"reversed:{transfer.id}:"
+    ).count()
+    ledger.due_again(transfer, before=before, amount=over, now=now)
     row = loose(
         transfer.payee_id,
         group=transfer.group,
         amount=Money(over, transfer.currency),
-        reference=f"reversed:{transfer.id}:{transfer.reversed_minor}",
+        reference=f"reversed:{transfer.id}:{before}",
         due_at=now,
         purpose=Transfer.Purpose.PARTNER
         if transfer.purpose == Transfer.Purpose.PARTNER

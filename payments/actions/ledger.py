@@ -218,10 +218,12 @@ def taken_back(transfer: Transfer, *, amount: int, provider_id: str, transaction
     )
 
 
-def due_again(transfer: Transfer, *, amount: int, now: datetime) -> None:
-    """More came back from the payee than they owed: it is due to them as before."""
+def due_again(transfer: Transfer, *, before: int, amount: int, now: datetime) -> None:
+    """More came back from the payee than they owed: it is due to them as before. It has happened `before` times to this
+    transfer.
+    """
     post(
-        f"due_again:{transfer.id}:{transfer.reversed_minor}",
+        f"due_again:{transfer.id}:{before}",
         [(Account.OPERATOR_RECEIVABLE, transfer.account, amount, transfer.payee_id)],
         payment=transfer.payment,
         group=transfer.group,
