@@ -78,6 +78,15 @@ class NobodyToBlame(Refusal):
     )
 
 
+class NothingToBlame(Refusal):
+    """Nothing of the dispute is lost, or all of the loss is somebody's already."""
+
+    code = "nothing_to_blame"
+    text = _(
+        "Nothing of this dispute is left to charge: it came back, it was promised back anyway, or somebody owes it already."
+    )
+
+
 class AskedAlready(Refusal):
     """Somebody else asked for the same, and it is open: two requests would send it twice."""
 

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import QuerySet, Sum
-
-from payments.actions import ledger, standings
-from payments.models import Payment, Refund
-from payments.states import REFUND, RefundState
+from payments.actions import blames, ledger, standings
+from payments.models import Attempt, Payment, Refund
+from payments.states import REFUND, AttemptState, RefundState
 from rally import journal as changes
 from rally.ids import uuid7
 
@@ -19,47 +17,41 @@ _WHY = "given back by the bank"
 
 
 def keep_promises(payment: Payment, *, now: datetime) -> None:
-    """Promises that failed count as kept as far as the charge has no room for them beside what the bank took for good; the
-    payment goes where that takes it. Twice is once. With the payment locked.
+    """Promises that failed count as kept as far as their charge has no room for them beside what the bank took of it for
+    good. Nobody stays blamed for what was promised anyway, and the payment goes where all that takes it. Twice is once.
+    With the payment locked.
     """
-    over = _too_much(payment)
-    failed = _refunds(payment).filter(state=RefundState.FAILED).order_by("created_at", "id")
-    for promise in failed:
-        part = min(over, promise.amount_minor)
-        if part <= 0:
-            break
-        _keep(promise if part == promise.amount_minor else _split(promise, part, now), now)
-        over -= part
+    for attempt in payment.attempts.filter(state=AttemptState.CAPTURED).order_by("n"):
+        _keep_of(attempt, now)
+        blames.fit(attempt, now=now)
     standings.follow(payment, now=now)
 
 
-def owe_again(payment: Payment, *, now: datetime) -> None:
-    """The bank has given something back to us: what it had kept is owed once more. With the payment locked."""
-    for promise in _refunds(payment).filter(by_bank=True):
+def owe_again(attempt: Attempt, *, now: datetime) -> None:
+    """The bank has given something of a charge back to us: what it had kept is owed once more. With the payment locked."""
+    for promise in attempt.refunds.filter(by_bank=True):
         promise.by_bank = False
         why = "the bank gave it back to us"
         changes.move(promise, REFUND, RefundState.FAILED, now=now, by=None, why=why, also=("by_bank",))
         ledger.kept_by_bank(promise, amount=-promise.amount_minor, now=now)
 
 
-def kept_of(payment: Payment) -> int:
-    """What banks have kept of our promises, in minor units."""
-    return int(_refunds(payment).filter(by_bank=True).aggregate(sum=Sum("amount_minor"))["sum"] or 0)
+def _keep_of(attempt: Attempt, now: datetime) -> None:
+    over = _too_much(attempt)
+    for promise in attempt.refunds.filter(state=RefundState.FAILED).order_by("created_at", "id"):
+        part = min(over, promise.amount_minor)
+        if part <= 0:
+            break
+        _keep(promise if part == promise.amount_minor else _split(promise, part, now), now)
+        over -= part
 
 
-def _refunds(payment: Payment) -> QuerySet[Refund]:
-    return Refund.objects.filter(attempt__payment=payment, attempt__unwanted=False)
-
-
-def _too_much(payment: Payment) -> int:
+def _too_much(attempt: Attempt) -> int:
     """By how much what is promised and what the bank took for good are more than what was charged. What it kept already is
     among what is promised, and no more among what it took."""
-    lost = ledger.lost_of(payment)
-    if not lost:
-        return 0
-    charged = payment.attempts.filter(unwanted=False).aggregate(sum=Sum("captured_minor"))["sum"] or 0
-    promised = _refunds(payment).aggregate(sum=Sum("amount_minor"))["sum"] or 0
-    return int(lost + promised - charged)
+    lost = ledger.lost_of([attempt])
+    promised = sum(attempt.refunds.values_list("amount_minor", flat=True))
+    return lost + promised - attempt.captured_minor if lost else 0
 
 
 def _split(promise: Refund, part: int, now: datetime) -> Refund:

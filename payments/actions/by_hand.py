@@ -29,15 +29,22 @@ def blamed(payee: Payee, *, dispute: str, amount: int, currency: str, group: str
     )
 
 
+def cleared_key(dispute: str, stays: int | str = "") -> str:
+    """The event after which a payee is blamed for `stays` of a dispute (provider id) and no more; without it, how all of these
+    events begin.
+    """
+    return f"cleared:{dispute}:{stays}"
+
+
 def cleared(
-    payee: Payee, *, event_key: str, debt: int, due: int, currency: str, group: str, now: datetime
+    payee_id: UUID, *, event_key: str, debt: int, due: int, currency: str, group: str, now: datetime
 ) -> None:
     """What a payee was blamed for is not lost after all: they do not owe `debt`, and are due what they paid of it."""
     ledger.post(
         event_key,
         [
-            (Account.LOSS_DISPUTE, Account.OPERATOR_RECEIVABLE, debt, payee.id),
-            (Account.LOSS_DISPUTE, Account.OPERATOR_PAYABLE, due, payee.id),
+            (Account.LOSS_DISPUTE, Account.OPERATOR_RECEIVABLE, debt, payee_id),
+            (Account.LOSS_DISPUTE, Account.OPERATOR_PAYABLE, due, payee_id),
         ],
         currency=currency,
         group=group,

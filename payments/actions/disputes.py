@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from payments import gateway, locks, signals
-from payments.actions import bank_refunds, bearers, by_hand, journal, ledger, rounds, standings
-from payments.errors import DisputeClosed, NobodyToBlame, NoEvidence
+from payments.actions import bank_refunds, blames, by_hand, journal, ledger, rounds, standings
+from payments.errors import DisputeClosed, NobodyToBlame, NoEvidence, NothingToBlame
 from payments.gateway import words
 from payments.models import Account, Attempt, Dispute, LedgerTransfer, Operation, Payee, Payment
 from payments.states import DISPUTE, DisputeState, OperationState
@@ -24,7 +24,6 @@ from rally import audit, rules
 from rally import journal as changes
 from rally.errors import BadInput, NotAllowed
 from rally.models import User
-from rally.money import Money
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +54,8 @@ def take_over(seen: words.DisputeSeen, *, now: datetime) -> Payment | None:
         return None
     payment = locks.locked_payment(attempt.payment_id)
     before = _taken(payment)
-    _book(payment, seen, now)
     row, stood = _keep(payment, attempt, seen, now)
+    _book(payment, row, seen, now)
     if not row.open and (row.state != stood or _taken(payment) != before):
         standings.tell(payment, now=now)
     return payment
@@ -70,7 +69,7 @@ def _taken(payment: Payment) -> tuple[int, ...]:
     )
 
 
-def _book(payment: Payment, seen: words.DisputeSeen, now: datetime) -> None:
+def _book(payment: Payment, row: Dispute, seen: words.DisputeSeen, now: datetime) -> None:
     for line in seen.bookings:
         book = ledger.disputed if line.amount < 0 else ledger.dispute_won
         fee = line.fee if line.amount < 0 else -line.fee
@@ -80,48 +79,18 @@ def _book(payment: Payment, seen: words.DisputeSeen, now: datetime) -> None:
         ledger.dispute_lost(payment, dispute=seen.id, amount=gone, now=now)
         bank_refunds.keep_promises(payment, now=now)
     if any(line.amount > 0 for line in seen.bookings):
-        _regain(payment, seen.id, max(0, gone), now)
+        _regain(payment, row, max(0, gone), now)
 
 
-def _regain(payment: Payment, dispute: str, left: int, now: datetime) -> None:
+def _regain(payment: Payment, row: Dispute, left: int, now: datetime) -> None:
     """What was booked as lost and is here again is not lost, nor owed by whoever was blamed for it; `left` still is."""
-    lost = Q(event_key=ledger.lost_key(dispute))
-    booked = payment.ledger.filter(lost | Q(event_key__startswith=ledger.regained_key(dispute)))
-    was = sum(each.amount_minor * (1 if each.debit == Account.LOSS_DISPUTE else -1) for each in booked)
+    was = ledger.lost_by(row)
     if was <= left:
         return
-    ledger.dispute_regained(payment, dispute=dispute, amount=was - left, left=left, now=now)
-    bank_refunds.owe_again(payment, now=now)
+    ledger.dispute_regained(payment, dispute=row.dispute, amount=was - left, left=left, now=now)
+    bank_refunds.owe_again(row.attempt, now=now)
     bank_refunds.keep_promises(payment, now=now)
     logger.warning("dispute.regained payment=%s amount=%s", payment.id, was - left)
-    blamed = LedgerTransfer.objects.filter(event_key=by_hand.blame_key(dispute)).first()
-    if blamed is not None and blamed.payee_id is not None:
-        amount = min(was - left, blamed.amount_minor)
-        _clear(payment, blamed.payee_id, amount, event=f"cleared:{dispute}:{left}", now=now)
-
-
-def _clear(payment: Payment, payee_id: UUID, amount: int, *, event: str, now: datetime) -> None:
-    """A payee owes so much less; what was kept from their pay for it already is sent to them."""
-    payee = locks.locked_payee(payee_id)
-    debt = min(amount, bearers.debt_of(payee_id, payment.currency))
-    by_hand.cleared(
-        payee,
-        event_key=event,
-        debt=debt,
-        due=amount - debt,
-        currency=payment.currency,
-        group=payment.group,
-        now=now,
-    )
-    if amount > debt:
-        bearers.loose(
-            payee_id,
-            group=payment.group,
-            amount=Money(amount - debt, payment.currency),
-            reference=event[:80],
-            due_at=now,
-            now=now,
-        )
 
 
 def _keep(payment: Payment, attempt: Attempt, seen: words.DisputeSeen, now: datetime) -> tuple[Dispute, str]:
@@ -285,23 +254,24 @@ def accept(*, dispute_id: UUID, why: str, now: datetime, by: User) -> Operation:
 @transaction.atomic
 def blame(*, dispute_id: UUID, payee_id: UUID, why: str, now: datetime, by: User) -> Payee:
     """A dispute was lost by the fault of one of those who were paid for the trip (`can_be_blamed`): what it cost is owed by
-    them. Twice is once.
+    them, as far as it is still lost and nobody else is blamed for it. Twice is once.
 
     The loss stays with the payment, which must not be refunded once more; the debt is the payee's as a whole, so that it
-    can be kept from what they earn next. Raises `NotAllowed`, `NobodyToBlame`.
+    can be kept from what they earn next. Raises `NotAllowed`, `NobodyToBlame`, `NothingToBlame`.
     """
     row = _locked(dispute_id)
 
     _check_staff(by)
-    lost = LedgerTransfer.objects.filter(event_key=ledger.lost_key(row.dispute)).first()
     chosen = next((each for each in can_be_blamed(row) if each.id == payee_id), None)
-    if row.state != DisputeState.LOST or chosen is None or lost is None:
+    if row.state != DisputeState.LOST or chosen is None:
         raise NobodyToBlame
     payee = locks.locked_payee(chosen.id)
     if ledger.posted(by_hand.blame_key(row.dispute)):
         return payee
 
-    amount = lost.amount_minor - bank_refunds.kept_of(row.payment)  # that much we had promised back anyway
+    amount = blames.left(row)
+    if not amount:
+        raise NothingToBlame
     by_hand.blamed(
         payee,
         dispute=row.dispute,

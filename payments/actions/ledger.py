@@ -6,12 +6,14 @@ payment locked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from payments.models import Account, Attempt, LedgerTransfer, Payment, Transfer, Wallet
+from django.db.models import Q
+
+from payments.models import Account, Attempt, Dispute, LedgerTransfer, Payment, Transfer, Wallet
 from payments.models.payments import Refund
 
 
@@ -289,9 +291,18 @@ def kept_by_bank(refund: Refund, *, amount: int, now: datetime) -> None:
     )
 
 
-def lost_of(payment: Payment) -> int:
-    """What banks took of a payment for good, in minor units, beside what we had promised back anyway."""
-    return max(0, -balance_of(Account.LOSS_DISPUTE, payment_id=payment.id))
+def lost_by(dispute: Dispute) -> int:
+    """What a bank took for good by one dispute, in minor units: what was lost, less what it gave back since."""
+    events = Q(event_key=lost_key(dispute.dispute)) | Q(event_key__startswith=regained_key(dispute.dispute))
+    rows = LedgerTransfer.objects.filter(events, payment_id=dispute.payment_id)
+    return sum(each.amount_minor * (1 if each.debit == Account.LOSS_DISPUTE else -1) for each in rows)
+
+
+def lost_of(attempts: Iterable[Attempt]) -> int:
+    """What banks took of these charges for good, in minor units, beside what we had promised back of them anyway."""
+    taken = sum(lost_by(each) for each in Dispute.objects.filter(attempt__in=attempts))
+    kept = Refund.objects.filter(attempt__in=attempts, by_bank=True)
+    return max(0, taken - sum(kept.values_list("amount_minor", flat=True)))
 
 
 def regained_key(dispute: str, left: int | str = "") -> str:

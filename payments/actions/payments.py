@@ -295,7 +295,7 @@ def way_back(payment: Payment, amount: Money) -> Back:
 
 
 def _left_by_card(payment: Payment) -> int:
-    return max(0, payment.refundable.minor - ledger.lost_of(payment))
+    return max(0, payment.refundable.minor - ledger.lost_of(payment.attempts.filter(unwanted=False)))
 
 
 @transaction.atomic

@@ -11,8 +11,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from payments.actions import blames, journal
 from payments.actions import disputes as action
-from payments.actions import journal
 from payments.forms import WhyForm, WordsForm, blame
 from payments.models import Dispute, Operation
 from payments.queries import open_disputes
@@ -21,6 +21,7 @@ from payments.views import doors
 from rally import clock
 from rally.errors import Refusal
 from rally.models import User
+from rally.money import Money
 
 _PAGE = 25
 
@@ -56,6 +57,7 @@ def dispute(request: HttpRequest, user: User, dispute_id: UUID) -> HttpResponse:
         "operations": asked,
         "awaits": action.awaits(row),
         "blamable": action.can_be_blamed(row) if row.state == DisputeState.LOST else [],
+        "left": Money(blames.left(row), row.currency),
     }
     return render(request, "payments/desk/dispute.html", context, status=422 if form.errors else 200)
 

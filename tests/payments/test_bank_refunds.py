@@ -158,3 +158,43 @@ def test_what_was_charged_too_much_makes_room_for_a_promise(sandbox: Sandbox, an
     work(time)
     left = Refund.objects.get(reason="left")
     assert (left.state, left.by_bank, books()) == (RefundState.FAILED, False, [1000, -3000])
+
+
+def test_what_a_bank_took_of_an_unwanted_charge_is_no_part_of_the_wanted_one(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    """A page took 40.00 for what cost 80.00 by then; that did not go back, the bank gave it, and 80.00 were paid besides."""
+    paid = payment(ana, now=time(), amount=4000)
+    session = go(paid, Checkout.Mode.CHARGE, now=time())
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "expire", Fault.DROP_BEFORE)
+    payments.change_amount(payment_id=paid.id, amount=usd(8000), now=time())
+    type_card(session, REFUND_FAILS)
+    checkouts.come_back(payment_id=paid.id, now=time())
+    time.move(minutes=5)
+    work(time)
+    paid = at_page(paid, Checkout.Mode.CHARGE, now=time())
+    time.move(days=3)
+    work(time)
+    unwanted = Refund.objects.get()
+    assert (unwanted.reason, unwanted.state) == (standings.UNWANTED, RefundState.FAILED)
+
+    dispute = sandbox.open_dispute(unwanted.attempt.charge)["id"]
+    work(time)
+    sandbox.decide_dispute(dispute, won=False)
+    for _twice in range(2):
+        work(time)
+        sightings.look("dispute", dispute, now=time())
+    unwanted.refresh_from_db()
+    assert (unwanted.state, unwanted.by_bank, books()) == (RefundState.SUCCEEDED, True, [0, 0])
+    assert payments.left_to_refund(paid) == usd(8000)
+    payments.refund(payment_id=paid.id, amount=usd(8000), reason="called off", now=time(), by=None)
+    run_all(time)
+    work(time)
+    paid.refresh_from_db()
+    assert (paid.state, books()) == (PaymentState.REFUNDED, [0, 0])
+
+    sandbox.reconsider_dispute(dispute)
+    work(time)
+    unwanted.refresh_from_db()
+    assert (unwanted.state, unwanted.by_bank, books()) == (RefundState.FAILED, False, [4000, 0])

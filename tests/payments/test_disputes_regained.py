@@ -86,7 +86,7 @@ def test_a_part_that_comes_back_is_no_longer_lost(sandbox: Sandbox, ana: User, t
     part = replace(as_lost, bookings=(*as_lost.bookings, replace(back, amount=1200)))
 
     for _twice in range(2):
-        disputes._regain(Payment.objects.get(), row.dispute, -sum(b.amount for b in part.bookings), time())
+        disputes._regain(Payment.objects.get(), row, -sum(b.amount for b in part.bookings), time())
     assert accounts(Account.LOSS_DISPUTE) == [-3000]
     sightings.dispute(whole, now=time())
     assert accounts(Account.DISPUTE_OPEN, Account.LOSS_DISPUTE) == [0, 0]
