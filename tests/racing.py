@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 
 def at_once(*works: Callable[[], Any]) -> list[Any]:
@@ -38,3 +39,38 @@ def together(*works: Callable[[], Any]) -> list[Any]:
         if isinstance(answer, Exception):
             raise answer
     return answers
+
+
+def meanwhile(first: Callable[[], Any], then: Callable[[], Any]) -> Any:
+    """`then` looks at how things were before `first`, and has to wait for the rows that `first` has locked until that is
+    written. Answers what `then` did.
+    """
+    done = threading.Event()
+
+    def hold() -> None:
+        try:
+            with transaction.atomic():
+                first()
+                done.set()
+                _somebody_waits()
+        finally:
+            done.set()
+            connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    done.wait(30)
+    answer = then()
+    holder.join(60)
+    return answer
+
+
+def _somebody_waits() -> None:
+    waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
+    for _try in range(600):
+        with connection.cursor() as cursor:
+            cursor.execute(waits)
+            if cursor.fetchone() == (True,):
+                return
+        time.sleep(0.05)
+    raise AssertionError

@@ -42,13 +42,15 @@ def change_seats(
     consent_text: str = "",
     consent_version: str = "",
     consented: bool = False,
+    fare: Money | None = None,
     agreed: Money | None = None,
     agreed_kept: Money | None = None,
 ) -> Pledge:
     """Make the seats of a ride be exactly these: names and needs corrected, seats added or given up.
 
     Kept seats (by their id) keep their boarding codes. More seats need the consent again; after paying they become a
-    pledge of their own that `enlarges` this one and waits for its own payment: it is what is answered then. Fewer after
+    pledge of their own that `enlarges` this one and waits for its own payment: it is what is answered then. `fare` is the
+    price of a seat in the words agreed to, should it be less than what is in force by now. Fewer after
     paying give back the ladder's share of each, what was added last first; `agreed` is the refund the rider was shown
     and `agreed_kept` what stays (`AmountChanged` if one has become worse). The same list twice is once.
     Raises `TripFull`, `TooManySeats`, `ConsentMissing`, `NotChangeable`, `BadInput`, `SeatsMadeThePrice`.
@@ -83,7 +85,9 @@ def change_seats(
     if pledge.state == PledgeState.PAID:
         look = giving_up(pledge, max(0, -more), now)
         check_agreed(look=look, agreed=agreed, agreed_kept=agreed_kept)
-        answer = _change_paid(trip, pledge, parts, people, kept, look=look, words=words, now=now, by=by)
+        answer = _change_paid(
+            trip, pledge, parts, people, kept, look=look, words=words, shown=fare, now=now, by=by
+        )
     else:
         answer = pledge
         _write_seats([(pledge, len(people))], people, kept)
@@ -175,6 +179,7 @@ def _change_paid(
     *,
     look: Leaving,
     words: tuple[str, str],
+    shown: Money | None,
     now: datetime,
     by: User,
 ) -> Pledge:
@@ -190,7 +195,9 @@ def _change_paid(
         _give_up(trip, part, now=now, by=by)
     if fewer:
         notices.fewer_seats(pledge, fewer, look, now)
-    return _enlarge(trip, pledge, people[seats:], words=words, now=now) if len(people) > seats else pledge
+    if len(people) <= seats:
+        return pledge
+    return _enlarge(trip, pledge, people[seats:], words=words, shown=shown, now=now)
 
 
 def _give_up(trip: Trip, part: Part, *, now: datetime, by: User) -> None:
@@ -206,12 +213,19 @@ def _give_up(trip: Trip, part: Part, *, now: datetime, by: User) -> None:
 
 
 def _enlarge(
-    trip: Trip, pledge: Pledge, people: list[Passenger], *, words: tuple[str, str], now: datetime
+    trip: Trip,
+    pledge: Pledge,
+    people: list[Passenger],
+    *,
+    words: tuple[str, str],
+    shown: Money | None,
+    now: datetime,
 ) -> Pledge:
-    """The added seats as a pledge of their own, reserved while the rider pays for them at the price in force."""
+    """The added seats as a pledge of their own, reserved while the rider pays for them at the price in force, at most at
+    the one that was shown."""
     stop = pledge.stop
     stop.trip = trip
-    fare = fares.to_agree(stop, len(people))
+    fare = fares.to_agree(stop, len(people), shown=shown)
     added = draft(stop=stop, words=words, fare=fare, rider=pledge.rider, seats=len(people), now=now)
     added.enlarges = pledge
     added.save(force_insert=True)

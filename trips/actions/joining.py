@@ -110,8 +110,7 @@ def _reserve(
         raise ConsentMissing
 
     def take(stop: Stop, *, list_was_looked_at: bool = False) -> Pledge | None:
-        fare = fares.to_agree(stop, len(people))
-        fare = min(fare, shown) if shown else fare
+        fare = fares.to_agree(stop, len(people), shown=shown)
         pledge = draft(stop=stop, words=words(stop), fare=fare, rider=rider, seats=len(people), now=now)
         seats = [
             Seat(pledge=pledge, position=position, name=person.name, needs=list(person.needs))

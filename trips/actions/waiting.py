@@ -14,6 +14,7 @@ from payments.locks import locked_payments
 from rally import journal, rules
 from rally.errors import BadInput
 from rally.models import GivenAnswer, User
+from rally.money import Money
 from trips import notices
 from trips.actions.backing import catch_up, give_up_seats, move, payment_id_of
 from trips.actions.joining import check_open, draft
@@ -36,11 +37,12 @@ def wait(
     consent_text: str = "",
     consent_version: str = "",
     consented: bool,
+    fare: Money | None = None,
     answer: Callable[[Pledge], GivenAnswer | None] = lambda _pledge: None,
     now: datetime,
 ) -> Pledge:
     """Put a rider on the list for these seats. It takes no seat and no card; the consent is looked at again when seats
-    are offered. Without words those of this moment are kept.
+    are offered. Without words those of this moment are kept. `fare` is the price of a seat in the words.
 
     Twice is refused: raises `AlreadyPledged`. Raises `SeatsThere` when there are enough free seats, `PledgesClosed`,
     `ConsentMissing`, `TooManySeats`, and `BadInput` for a stop of another trip or names that are none.
@@ -61,14 +63,14 @@ def wait(
         raise SeatsThere(left=left)
 
     stop.trip = trip
-    fare = fares.to_agree(stop, len(people))
+    agreed = fares.to_agree(stop, len(people), shown=fare)
     if not consent_text:
-        told = terms.terms(trip, fare, now)
+        told = terms.terms(trip, agreed, now)
         consent_text, consent_version = told.text, told.version
     pledge = draft(
         stop=stop,
         words=(consent_text, consent_version),
-        fare=fare,
+        fare=agreed,
         rider=rider,
         seats=len(people),
         now=now,
@@ -169,7 +171,7 @@ def _offer(trip: Trip, pledge: Pledge, until: datetime, now: datetime) -> None:
     pledge.offered_at, pledge.reserved_until = now, until
     pledge.instrument = terms.instrument_for(trip, now)
     pledge.stop.trip = trip
-    agreed = min(pledge.fare, fares.to_agree(pledge.stop, pledge.seats))
+    agreed = fares.to_agree(pledge.stop, pledge.seats, shown=pledge.fare)
     pledge.price_minor = None if trip.locked_percent is None else agreed.minor
     journal.move(
         pledge,

@@ -28,7 +28,7 @@ from trips.api.credit import HELPS, HelpIn, PartsOut, check_code, cover, parts_o
 from trips.api.inputs import StopField
 from trips.errors import TripFull
 from trips.models import Pledge, Trip
-from trips.queries import leaving, riding
+from trips.queries import leaving, riding, terms
 from trips.queries import waiting as waiting_list
 from trips.states import Need, PledgeState
 
@@ -377,7 +377,8 @@ class Seats(APIView):
         form = SeatsIn(data=request.data)
         form.is_valid(raise_exception=True)
         given, pledge, now = form.validated_data, own(request, code), clock.now()
-        words = leaving.words_for_more(pledge, len(given["passengers"]), now)
+        fare = leaving.fare_for_more(pledge, len(given["passengers"]))
+        words = terms.terms(pledge.trip, fare, now)
         check_code(request, pledge.trip.code, given["promotion"], now)
         changed = pledges.change_seats(
             pledge_id=pledge.id,
@@ -389,6 +390,7 @@ class Seats(APIView):
             consent_text=words.text,
             consent_version=words.version,
             consented=given["consent"],
+            fare=fare,
             **_agreed(given, pledge.currency),
         )
         if any(given[name] for name in HELPS):

@@ -82,9 +82,13 @@ def price(stop: Stop, percent: int) -> Money:
     return of(Money(stop.fare_minor, stop.trip.currency), percent)
 
 
-def to_agree(stop: Stop, seats: int) -> Money:
-    """One seat's price that somebody agrees to who takes so many seats from this stop (with its trip) now."""
-    return price(stop, percent_for(stop.trip, seats))
+def to_agree(stop: Stop, seats: int, *, shown: Money | None = None) -> Money:
+    """One seat's price that somebody agrees to who takes so many seats from this stop (with its trip) now.
+
+    Never more than they were `shown`: others may have left since, so that their seats no longer reach the next step.
+    """
+    now = price(stop, percent_for(stop.trip, seats))
+    return now if shown is None else min(now, shown)
 
 
 @dataclass(frozen=True, slots=True)

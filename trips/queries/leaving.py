@@ -13,7 +13,7 @@ from payments.queries import Back, paid_by_payer
 from rally.money import Money
 from trips.models import FreedSeat, Pledge
 from trips.queries import fares, terms
-from trips.queries.terms import Ladder, Terms
+from trips.queries.terms import Ladder
 from trips.states import OCCUPYING, PledgeState
 
 _FULL = 100
@@ -113,13 +113,13 @@ def giving_up(pledge: Pledge, seats: int, now: datetime) -> Leaving:
     return _look(going, pledge, now)
 
 
-def words_for_more(pledge: Pledge, seats: int, now: datetime) -> Terms:
-    """What the rider agrees to who wants so many seats in all: added to a paid ride they cost what a seat costs now."""
+def fare_for_more(pledge: Pledge, seats: int) -> Money:
+    """The price of a seat to whoever wants so many seats in all: added to a paid ride they cost what a seat costs now."""
     if pledge.state != PledgeState.PAID:
-        return terms.terms(pledge.trip, pledge.fare, now)
+        return pledge.fare
     have = sum(part.seats for part in ride(pledge) if part.state == PledgeState.PAID)
     pledge.stop.trip = pledge.trip
-    return terms.terms(pledge.trip, fares.to_agree(pledge.stop, max(1, seats - have)), now)
+    return fares.to_agree(pledge.stop, max(1, seats - have))
 
 
 def _look(going: Sequence[tuple[Pledge, int]], pledge: Pledge, now: datetime) -> Leaving:

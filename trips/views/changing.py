@@ -19,7 +19,7 @@ from rally.money import Money
 from trips.actions import pledges
 from trips.forms.riding import CoveringForm, HandOverForm, PassengerForms
 from trips.models import Pledge, Seat, Trip
-from trips.queries import fares, leaving, riding
+from trips.queries import leaving, riding, terms
 from trips.queries.covering import codes_of
 from trips.states import PledgeState
 from trips.views import covering
@@ -84,7 +84,8 @@ def change_seats(request: HttpRequest, code: str) -> HttpResponse:
         return _other_lines(request, found, people, do)
     if not (people.is_valid() and form.is_valid()):
         return _change_page(request, found, people, form, status=422)
-    words = leaving.words_for_more(found, len(people.forms), clock.now())
+    fare = leaving.fare_for_more(found, len(people.forms))
+    words = terms.terms(found.trip, fare, clock.now())
     try:
         covering.check_code(request, found.trip, form, clock.now())
         with transaction.atomic():
@@ -97,6 +98,7 @@ def change_seats(request: HttpRequest, code: str) -> HttpResponse:
                 consent_version=words.version,
                 consented=request.POST.get("consent") == "on"
                 and request.POST.get("shown") == print_of(words),
+                fare=fare,
                 **_agreed(request, found.currency),
             )
             if changed.id != found.id:
@@ -134,12 +136,12 @@ def _change_page(
     parts = _changed_together(found)
     count, before = len(people.forms), sum(part.seats for part in parts)
     more, fewer = max(0, count - before), max(0, before - count)
-    words = leaving.words_for_more(found, count, now)
+    fare = leaving.fare_for_more(found, count)
+    words = terms.terms(found.trip, fare, now)
     paid = found.state == PledgeState.PAID
     zero = Money.zero(found.currency)
-    found.stop.trip = found.trip
     going = leaving.giving_up(found, fewer, now)
-    to_pay = fares.to_agree(found.stop, max(1, more)) * more if paid else zero
+    to_pay = fare * more if paid else zero
     ending = [part.pledge for part in going.parts if part.seats == part.pledge.seats]
     context = {
         **pledge_facts(found, now),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -101,10 +102,11 @@ def _take(
         if rider is None:
             rider = User.objects.create_user(form.cleaned_data["email"], name=form.cleaned_data["rider"])
             friends.came(request, rider, now)
-        consent = {
+        consent: dict[str, Any] = {
             "consent_text": shown.text,
             "consent_version": shown.version,
             "consented": form.cleaned_data["consent"],
+            "fare": fares.to_agree(stop, len(people.forms)),
         }
         if wait:
             pledge = waiting.wait(
@@ -116,7 +118,6 @@ def _take(
                 rider=rider,
                 stop_id=stop.id,
                 passengers=people.passengers,
-                fare=fares.to_agree(stop, len(people.forms)),
                 now=now,
                 **consent,
             )

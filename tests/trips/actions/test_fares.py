@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,11 +17,14 @@ from rally import rules
 from rally.models import Notice
 from tests.factories import pledges as make
 from tests.factories.payments import MASTERCARD, SAVES_THEN_DECLINES
+from tests.factories.people import person
 from tests.factories.trips import falling_van, proposed
-from tests.racing import together
-from tests.seeing import fresh, given_back
+from tests.racing import meanwhile, together
+from tests.seeing import fresh, given_back, signed_in
+from tests.trips.api.test_pledges import program
+from tests.trips.views.test_leaving_pages import lines
 from trips import tasks
-from trips.actions import backing, fares, pledges, settlement, trips
+from trips.actions import backing, fares, pledges, settlement, trips, waiting
 from trips.actions.backing import payment_id_of
 from trips.errors import FaresCannotFall, SeatsMadeThePrice
 from trips.models import Pledge, Trip
@@ -407,6 +411,59 @@ def test_who_makes_the_price_fall_and_leaves_bears_the_next_step(van: Trip, now:
     assert given_back(added) == added.charge.minor - added.charge.percent(25).minor
     assert sum(seat.kept_minor for seat in added.freed_seats.all()) == added.charge.percent(25).minor
     assert [(short.funded, short.needed) for short in shortfalls()] == [(9, 14)]  # the desk hears of it
+
+
+@pytest.mark.race
+@pytest.mark.parametrize("by", ["page", "program"])
+def test_added_seats_cost_no_more_than_was_shown_although_others_leave_meanwhile(
+    van: Trip, now: datetime, by: str
+) -> None:
+    mine, other, _rest = confirmed(van, now, 1, 2, 7)
+    address, there = f"/p/{mine.code}/seats/", signed_in(mine.rider)
+    seats = lines(mine, "Gus")
+    page = there.post(address, {**seats, "do": "sum"}).content.decode()
+    shown = re.search(r'name="shown" value="(\w+)"', page)
+    assert shown
+
+    def add() -> None:
+        if by == "page":
+            assert there.post(address, {**seats, "consent": "on", "shown": shown[1]}).status_code == 303
+        else:
+            people = [{"id": str(seat.id), "name": seat.name} for seat in mine.passengers.all()]
+            body = {"passengers": [*people, {"name": "Gus"}], "consent": True}
+            answer = program(mine.rider).post(f"/api/v1/pledges/{mine.code}/seats", body, format="json")
+            assert answer.status_code == 200
+
+    meanwhile(lambda: pledges.withdraw(pledge_id=other.id, by=other.rider, now=now), add)
+
+    added = Pledge.objects.get(enlarges=mine)
+    low = share(mine.fare_minor, 82)  # the eleventh seat reached this step; the eighth does not
+    assert f"{added.fare} for each seat" in added.consent_text
+    assert (fresh(van).seats_funded, added.fare_minor, added.price_minor) == (8, low, low)
+    assert make.pay(added, now=now).payment.captured_minor == low
+
+
+def test_who_waits_agrees_to_no_more_than_was_shown(van: Trip, now: datetime) -> None:
+    _most, other = confirmed(van, now, 8, 2)
+    undecided = make.draft(van, seats=4, now=now)
+    stop = fresh(van).stops.get(position=1)
+    shown = prices.to_agree(stop, 3)
+    pledges.withdraw(pledge_id=other.id, by=other.rider, now=now)
+    assert prices.to_agree(fresh(stop), 3) > shown
+
+    patient = waiting.wait(
+        trip_id=van.id,
+        rider=person("patient"),
+        stop=stop,
+        passengers=[pledges.Passenger(f"Patient {n}") for n in range(3)],
+        consented=True,
+        fare=shown,
+        now=now,
+    )
+
+    assert f"{shown} for each seat" in patient.consent_text
+    pledges.withdraw(pledge_id=undecided.id, by=undecided.rider, now=now)
+    assert (fresh(patient).state, fresh(patient).price) == ("draft", shown)
 
 
 def test_never_more_than_is_left(van: Trip, at: Any, now: datetime, sam: Any) -> None:
