@@ -128,6 +128,8 @@ OCCUPYING = (
 PLEDGED = OCCUPYING[1:]
 #: Money is really held or taken.
 FUNDED = (PledgeState.HELD, PledgeState.CAPTURING, PledgeState.PAID)
+#: Whose seats are on the bus once the trip is certain: money held or taken, or still owed. The door is no cash desk.
+RIDING = (*FUNDED, PledgeState.PAYMENT_DUE)
 
 
 class VehicleClass(TextChoices):

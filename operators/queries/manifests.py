@@ -15,10 +15,7 @@ from operators.models import Boarding, Run
 from operators.states import Leg
 from rally.paper import harmless
 from trips.models import Seat, Stop
-from trips.states import FUNDED, PLEDGED, Need, PledgeState
-
-#: Whose seats are on the bus once the trip is certain: money held or taken, or still owed. The door is no cash desk.
-RIDING = (*FUNDED, PledgeState.PAYMENT_DUE)
+from trips.states import PLEDGED, RIDING, Need
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 
 from payments.actions import payments
-from payments.locks import locked_payment
+from payments.locks import locked_payment, locked_payments
 from payments.models import Payment, Refund
 from payments.queries import Back
 from payments.states import CheckoutState, PaymentState, RefundState
@@ -21,7 +21,7 @@ from rally.money import Money
 from trips import notices
 from trips.actions import fares, promotions
 from trips.actions.paying import described
-from trips.locks import locked_pledge
+from trips.locks import locked_pledge, locked_pledges
 from trips.models import Pledge, Trip
 from trips.models.pledges import Instrument
 from trips.queries import terms
@@ -73,6 +73,26 @@ _FOLLOWS = {
     PaymentState.RELEASED: PledgeState.RELEASED,
     PaymentState.REFUNDED: PledgeState.REFUNDED,
 }
+
+
+#: Pledges of a trip with their payments, if they have one yet.
+Backing = list[tuple[Pledge, Payment | None]]
+
+
+def of_trip(trip: Trip, now: datetime) -> Backing:
+    """The live pledges of a locked trip with their payments, locked, each pledge brought to what its money says."""
+    live = locked_pledges(trip, OCCUPYING)
+    found = {payment.id: payment for payment in locked_payments([p.payment_id for p in live if p.payment_id])}
+    backing: Backing = []
+    for pledge in live:
+        payment = found.get(pledge.payment_id) if pledge.payment_id else None
+        if payment is not None:
+            pledge.payment = payment  # as it is locked, and asked for no more
+            catch_up(trip=trip, pledge=pledge, payment=payment, now=now)
+        if pledge.is_live:
+            backing.append((pledge, payment))
+    trip.refresh_from_db(fields=["seats_taken", "seats_pledged", "seats_funded"])
+    return backing
 
 
 def catch_up(*, trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> None:

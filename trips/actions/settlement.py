@@ -9,23 +9,20 @@ from typing import Any
 from django.db import transaction
 from django.dispatch import Signal
 
-from payments.locks import locked_payments
 from payments.models import Payment
 from payments.states import SECURED, PaymentState
 from rally import journal, rules
 from trips import notices
 from trips.actions import backing as money
 from trips.actions import fares
-from trips.locks import locked_pledges, locked_trip
+from trips.locks import locked_trip
 from trips.models import Partner, Pledge, Trip
 from trips.queries import terms
 from trips.signals import trip_confirmed, trip_lapsed
-from trips.states import OCCUPYING, TRIP, PledgeState, TripState
+from trips.states import TRIP, PledgeState, TripState
 
 #: Their riders have done their part and nothing is asked of them.
 _READY = (PledgeState.BACKED, PledgeState.HELD)
-
-Backing = list[tuple[Pledge, Payment | None]]
 
 
 @transaction.atomic
@@ -47,7 +44,7 @@ def _begin(trip: Trip, now: datetime) -> None:
     if not due and not (trip.has_bus and trip.seats_pledged >= trip.threshold):
         return
 
-    backing = _backing(trip, now)
+    backing = money.of_trip(trip, now)
     releasing = any(payment and payment.state == PaymentState.RELEASING for _pledge, payment in backing)
     give_up_at = trip.decides_at + terms.slack(trip.decides_at, trip.departs_at, rules.current())
     if releasing and now < give_up_at:
@@ -83,7 +80,7 @@ def _advance(trip: Trip, now: datetime) -> None:
     if now < give_up_at and asking.exists():
         return  # cheap: this is asked once for each bank's answer
 
-    backing = _backing(trip, now)
+    backing = money.of_trip(trip, now)
     for pledge, payment in backing:
         if payment is not None:
             money.carry_on(trip=trip, pledge=pledge, payment=payment, now=now)
@@ -128,7 +125,7 @@ def _worth_waiting(trip: Trip, now: datetime) -> bool:
     return trip.has_bus and trip.seats_taken >= trip.threshold
 
 
-def _confirm(trip: Trip, backing: Backing, held: int, now: datetime) -> None:
+def _confirm(trip: Trip, backing: money.Backing, held: int, now: datetime) -> None:
     """The point of no return: the money is really there and a bus is bound. From here on it is taken.
 
     Where the fare falls as the coach fills, `held` seats lock the price of everybody; what is held above it is let go.
@@ -154,7 +151,7 @@ def _confirm(trip: Trip, backing: Backing, held: int, now: datetime) -> None:
     announce(trip_confirmed, trip)
 
 
-def _gather_again(trip: Trip, backing: Backing, now: datetime) -> None:
+def _gather_again(trip: Trip, backing: money.Backing, now: datetime) -> None:
     """Too few cards held and still time: let the holds go, keep the cards, drop those whose grace is over."""
     _move(trip, TripState.GATHERING, now=now, why="too few cards held" if trip.has_bus else "the bus left")
     for pledge, _payment in backing:
@@ -163,7 +160,7 @@ def _gather_again(trip: Trip, backing: Backing, now: datetime) -> None:
             money.drop(pledge_id=pledge.id, now=now)
 
 
-def _lapse(trip: Trip, backing: Backing, *, why: str, now: datetime) -> None:
+def _lapse(trip: Trip, backing: money.Backing, *, why: str, now: datetime) -> None:
     """It does not run: nobody was charged, every hold is let go, everybody is told."""
     trip.decided_at, trip.why_ended = now, why
     _move(trip, TripState.LAPSED, now=now, also=("decided_at", "why_ended"), why=why)
@@ -175,22 +172,6 @@ def _lapse(trip: Trip, backing: Backing, *, why: str, now: datetime) -> None:
     notices.lapsed_holders(trip, told, now)
     notices.lapsed_captain(trip, now)
     announce(trip_lapsed, trip)
-
-
-def _backing(trip: Trip, now: datetime) -> Backing:
-    """The live pledges of a locked trip with their payments, locked, each pledge brought to what its money says."""
-    live = locked_pledges(trip, OCCUPYING)
-    found = {payment.id: payment for payment in locked_payments([p.payment_id for p in live if p.payment_id])}
-    backing: Backing = []
-    for pledge in live:
-        payment = found.get(pledge.payment_id) if pledge.payment_id else None
-        if payment is not None:
-            pledge.payment = payment  # as it is locked, and asked for no more
-            money.catch_up(trip=trip, pledge=pledge, payment=payment, now=now)
-        if pledge.is_live:
-            backing.append((pledge, payment))
-    trip.refresh_from_db(fields=["seats_taken", "seats_pledged", "seats_funded"])
-    return backing
 
 
 def _move(trip: Trip, to: TripState, *, now: datetime, also: tuple[str, ...] = (), why: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,12 +18,13 @@ from trips.actions import backing, failures, fares, resale
 from trips.actions.settlement import announce
 from trips.errors import BusTooSmall, NotChangeable
 from trips.locks import locked_pledges, locked_trip
-from trips.models import Trip
+from trips.models import Pledge, Trip
 from trips.permissions import check_can_cancel
 from trips.queries import stranded
+from trips.queries.handed import held
 from trips.queries.riding import by_ride
 from trips.signals import trip_changed, trip_lapsed
-from trips.states import OCCUPYING, SEATS, TRIP, PledgeState, TripState, VehicleClass
+from trips.states import OCCUPYING, RIDING, SEATS, TRIP, PledgeState, TripState, VehicleClass
 
 _BINDABLE = (TripState.GATHERING, TripState.SETTLING, TripState.CONFIRMED)
 
@@ -173,9 +175,15 @@ def give_up_without_bus(*, trip_id: Any, now: datetime) -> Trip:
 
 @transaction.atomic
 def set_off(*, trip_id: Any, now: datetime, by: User | None) -> Trip:
-    """The bus has left: confirmed → under way. Twice is once. Raises `IllegalMove` from any other state."""
+    """The bus has left: confirmed → under way. Twice is once. Raises `IllegalMove` from any other state.
+
+    Who is not on the driver's list by now, at whichever stop, does not ride and is not charged: their seats and cards are
+    let go, and money that comes in after this is given back by itself.
+    """
+    trip = _move(trip_id, TripState.UNDER_WAY, now=now, by=by)
     later("trips.offer_seats", trip_id=trip_id)  # the waiting list ends
-    return _move(trip_id, TripState.UNDER_WAY, now=now, by=by)
+    notices.seats_gone(held(_leave_behind(trip, RIDING, now)), now)
+    return trip
 
 
 @transaction.atomic
@@ -186,12 +194,19 @@ def complete(*, trip_id: Any, now: datetime, by: User | None) -> Trip:
     """
     trip = _move(trip_id, TripState.COMPLETED, now=now, by=by)
     fares.close_of(trip=trip, now=now)  # before the operator's part is reckoned from what is kept
-    for pledge in locked_pledges(trip, set(OCCUPYING) - set(backing.RODE)):
+    _leave_behind(trip, backing.RODE, now)
+    return trip
+
+
+def _leave_behind(trip: Trip, riding: Sequence[str], now: datetime) -> list[Pledge]:
+    """Let go all of a locked trip who are not `riding`, and tell whoever had given a card; answers who they are."""
+    left = [pledge for pledge, _payment in backing.of_trip(trip, now) if pledge.state not in riding]
+    for pledge in left:
         told = pledge.state != PledgeState.DRAFT
-        backing.let_go(trip=trip, pledge=pledge, now=now, why="over")
+        backing.let_go(trip=trip, pledge=pledge, now=now, why=trip.state)
         if told:
             notices.dropped(pledge, now)
-    return trip
+    return left
 
 
 @transaction.atomic

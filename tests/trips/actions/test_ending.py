@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from payments.actions import payments, sightings
-from payments.models import Attempt, Refund
+from payments.actions import checkouts, operations, payments, sightings
+from payments.models import Attempt, Checkout, Refund
 from payments.sandbox import runtime
+from payments.sandbox.faults import Fault, Faults
 from payments.states import PaymentState
-from rally import outbox
+from rally import clock, outbox, rules
 from rally.models import Notice, StaffAction
 from tests.factories import pledges as make
-from tests.factories.payments import SAVES_THEN_DECLINES
+from tests.factories.payments import SAVES_THEN_DECLINES, type_card
 from tests.seeing import fresh
 from trips import tasks
 from trips.actions import pledges, trips
@@ -145,6 +146,63 @@ def test_who_had_not_paid_when_the_bus_is_back_was_not_on_it(van: Trip, at: Any,
     told = Notice.objects.filter(kind="trips.dropped")
     assert [notice.recipient for notice in told] == [poor.rider]
     assert fresh(van).seats_taken == 9
+
+
+def test_who_pays_after_the_bus_has_left_gets_all_of_it_back(van: Trip, at: Any, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    make.backed(van, seats=9, now=now)
+    moment = van.departs_at - timedelta(minutes=2)
+    at.move_to(moment)
+    slow, slower, seen = [make.draft(van, now=moment) for _ in range(3)]
+    there = [make.at_checkout(each, now=moment) for each in (slow, slower, seen)]
+    type_card(there[0])  # nobody comes back to tell of it
+    type_card(there[2])
+    checkouts.come_back(payment_id=fresh(seen).payment_id, now=moment)
+    Pledge.objects.filter(id=seen.id).update(state="draft")  # seen before, and not followed yet
+
+    at.move_to(van.departs_at)
+    for _twice in range(2):
+        trips.set_off(trip_id=van.id, now=van.departs_at, by=None)
+
+    assert [fresh(each).state for each in (slow, slower, seen)] == ["released", "released", "paid"]
+    page = Checkout.objects.get(payment=fresh(slower).payment)
+    assert (page.state, fresh(page.payment).state) == ("expired", "released")
+    given = Refund.objects.get()
+    assert (given.attempt.payment.payer, given.amount_minor) == (slow.rider, slow.amount.minor)
+    mail = outbox.message(Notice.objects.get(kind="trips.came_late"))
+    assert mail.to == [slow.rider.email]
+    assert "all of it is on its way back" in mail.body
+    assert "you can take some again" not in mail.body
+
+
+def test_whose_bank_answers_after_the_bus_has_left_is_not_charged(
+    van: Trip, at: Any, now: datetime, ben: Any
+) -> None:
+    late, rest = make.backed(van, now=now), make.backed(van, seats=9, now=now)
+    pledges.hand_over(seat_id=late.passengers.get().id, email=ben.email, name="Ben", by=late.rider, now=now)
+    rules.change("settle_slack_hours", 3, now=now, by=None)
+    runtime.current().faults = trouble = Faults(rates={Fault.DROP_AFTER: 1.0})
+    make.bound(van, seats=14, now=now)
+    trouble.stop()
+    operations.run(rest.payment.operations.get(kind="authorize").id, now=now + timedelta(minutes=10))
+    assert (fresh(late).state, fresh(rest).state) == ("authorizing", "held")
+    at.move_to(fresh(van).grace_ends_at + timedelta(hours=3))
+    tasks.settle_due()
+    assert (fresh(van).state, fresh(late).state) == ("confirmed", "authorizing")
+
+    at.move_to(van.departs_at)
+    trips.set_off(trip_id=van.id, now=van.departs_at, by=None)
+    for hours in (2, 3):  # the bank is away for two hours more
+        at.move_to(van.departs_at + timedelta(hours=hours))
+        operations.run_due(now=clock.now())
+
+    assert (fresh(late).state, fresh(late.payment).state) == ("released", "released")
+    [asked] = Attempt.objects.filter(payment=late.payment)
+    assert (asked.state, asked.captured_minor) == ("canceled", 0)
+    told = outbox.message(Notice.objects.get(kind="trips.dropped"))
+    assert told.to == [late.rider.email]
+    assert f"Your bank had not said yes to {late.amount} when the bus left" in told.body
+    assert Notice.objects.get(kind="trips.seat_gone").recipient == ben
 
 
 def test_nobody_else_calls_it_off(van: Trip, now: datetime, max_: Any) -> None:
