@@ -19,7 +19,7 @@ from payments.models import Attempt, Operation, Payment, Refund
 from payments.queries import refund_pays_twice
 from payments.queries.parts import Back, Saving
 from payments.queries.worth import promotions_part
-from payments.states import PAYMENT, REFUND, AttemptState, CheckoutState, PaymentState, RefundState
+from payments.states import PAYMENT, REFUND, AttemptState, PaymentState, RefundState
 from rally import audit
 from rally import journal as changes
 from rally.models import User
@@ -92,8 +92,14 @@ def change_amount(*, payment_id: UUID, amount: Money, description: str | None = 
     if description is not None:
         payment.description = description[:200]
     payment.save(update_fields=["amount_minor", "covered_minor", "to_take_minor", "description"])
-    for checkout in payment.checkouts.filter(state=CheckoutState.OPEN):
-        standings.close_page(checkout, payment=payment, now=now)
+    standings.close_pages(payment, now=now)
+
+
+@transaction.atomic
+def close_pages(*, payment_id: UUID, now: datetime) -> None:
+    """Nothing is to be paid for now: close an open page. The next one may be opened whenever the app above likes. Twice is
+    once."""
+    standings.close_pages(locks.locked_payment(payment_id), now=now)
 
 
 @transaction.atomic
@@ -118,8 +124,7 @@ def authorize(*, payment_id: UUID, amount: Money, now: datetime) -> None:
     if payment.state == PaymentState.DECLINED and not may_retry(payment):
         return
 
-    for checkout in payment.checkouts.filter(state=CheckoutState.OPEN):
-        standings.close_page(checkout, payment=payment, now=now)
+    standings.close_pages(payment, now=now)
     by_card = contributions.fit(payment, whole=amount, may_grow=False, now=now)
     payment.to_take_minor = by_card
     standings.move(payment, PaymentState.AUTHORIZING, now=now, known=True)

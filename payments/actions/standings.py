@@ -82,7 +82,8 @@ def follow(payment: Payment, *, now: datetime, why: str = "") -> None:
     if step is not None:
         step(payment, attempts, now, why)
     _let_go_of_the_rest(payment, attempts, now)
-    _close_pages(payment, now)
+    if payment.state not in TAKES_CARD:
+        close_pages(payment, now=now)
     if payment.state == PaymentState.RELEASING:
         _finish_releasing(payment, attempts, now)
 
@@ -289,10 +290,8 @@ def _let_go_of_the_rest(payment: Payment, attempts: list[Attempt], now: datetime
             )
 
 
-def _close_pages(payment: Payment, now: datetime) -> None:
+def close_pages(payment: Payment, *, now: datetime) -> None:
     """Nobody is left at a page on which nothing should be paid any more."""
-    if payment.state in TAKES_CARD:
-        return
     for checkout in payment.checkouts.filter(state=CheckoutState.OPEN):
         close_page(checkout, payment=payment, now=now)
 

@@ -114,6 +114,8 @@ def catch_up(*, trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> 
         trip.refresh_from_db(fields=["seats_pledged", "seats_taken", "seats_funded"])
         pledge.payment = payment
         notices.pledged(pledge, now)
+        if trip.lost_its_bus:
+            notices.bus_lost(trip, [pledge], now)  # paid on a page that was open when the bus was lost
     if pledge.state == PledgeState.PAID and trip.told_passes_at is not None:
         notices.boarding_pass(pledge, now)
 

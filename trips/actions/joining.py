@@ -187,6 +187,12 @@ def draft(
     )
 
 
+def check_bus(trip: Trip) -> None:
+    """Whether a certain trip still has its bus: nobody new is asked for money while it has none. Raises `PledgesClosed`."""
+    if trip.lost_its_bus:
+        raise PledgesClosed(why=_("another bus is being found"))
+
+
 def check_open(trip: Trip, now: datetime) -> None:
     """Whether somebody may join now. Raises `PledgesClosed` with the reason."""
     if trip.state == TripState.GATHERING:
@@ -199,8 +205,7 @@ def check_open(trip: Trip, now: datetime) -> None:
     elif trip.state == TripState.CONFIRMED:
         if now >= trip.departs_at:
             raise PledgesClosed(why=_("the bus is leaving"))
-        if not trip.has_bus:
-            raise PledgesClosed(why=_("another bus is being found"))
+        check_bus(trip)
     else:
         raise PledgesClosed(
             why={

@@ -14,6 +14,7 @@ from payments.models import Checkout, Payment
 from payments.queries import Saving
 from rally import rules
 from trips import notices
+from trips.actions.joining import check_bus
 from trips.errors import ConsentMissing, NotChangeable
 from trips.locks import locked_pledge
 from trips.models import Pledge, Trip
@@ -44,12 +45,15 @@ def open_payment(*, pledge_id: Any, now: datetime) -> ToPay:
     """Make sure there is a payment to pay, and say by which kind of checkout page.
 
     A draft keeps its seats while its rider is at the checkout, at most twice `reserve_minutes` altogether. Safe to
-    repeat. Raises `NotChangeable` when there is nothing to pay (any more), `ConsentMissing` for seats offered from the
-    waiting list while the words of today were not agreed to (`waiting.agree`).
+    repeat. Raises `NotChangeable` when there is nothing to pay (any more), `PledgesClosed` for a draft while its certain
+    trip has no bus, `ConsentMissing` for seats offered from the waiting list while the words of today were not agreed to
+    (`waiting.agree`).
     """
     trip, pledge = locked_pledge(pledge_id)
 
     mode = _mode(trip, pledge, now)
+    if pledge.state == PledgeState.DRAFT:
+        check_bus(trip)
     if words_to_agree(pledge, now) is not None:
         raise ConsentMissing
     if pledge.payment_id is None:

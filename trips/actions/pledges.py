@@ -1,7 +1,7 @@
 """What a rider does with a pledge, from joining to leaving. Each verb has its own room; callers need only this one."""
 
 from trips.actions.changing import change_seats, hand_over
-from trips.actions.joining import check_open, join, make
+from trips.actions.joining import check_bus, check_open, join, make
 from trips.actions.leaving import Leaving, leaving, withdraw
 from trips.actions.passengers import Passenger, clean_name
 from trips.actions.paying import ToPay, open_payment, pay_link
@@ -11,6 +11,7 @@ __all__ = [
     "Passenger",
     "ToPay",
     "change_seats",
+    "check_bus",
     "check_open",
     "clean_name",
     "hand_over",

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from payments.actions import payments
 from payments.queries import Back
 from rally import audit, journal
 from rally.later import later
@@ -97,7 +98,8 @@ def unbind_bus(
 
 @transaction.atomic
 def lose_bus(*, trip_id: Any, now: datetime, by: User | None) -> Trip:
-    """The operator of a confirmed trip gave up: the riders stay and are told that another bus is looked for.
+    """The operator of a confirmed trip gave up: the riders stay and are told that another bus is looked for. Who is at the
+    checkout does not pay before one is found.
 
     Twice is once. Raises `NotChangeable` once the bus has left.
     """
@@ -106,7 +108,11 @@ def lose_bus(*, trip_id: Any, now: datetime, by: User | None) -> Trip:
     had_bus = trip.has_bus
     trip = unbind_bus(trip_id=trip_id, now=now, by=by)
     if had_bus and trip.state == TripState.CONFIRMED:
-        notices.bus_lost(trip, locked_pledges(trip, OCCUPYING), now)
+        live = locked_pledges(trip, OCCUPYING)
+        for pledge in live:
+            if pledge.state == PledgeState.DRAFT and pledge.payment_id is not None:
+                payments.close_pages(payment_id=pledge.payment_id, now=now)
+        notices.bus_lost(trip, live, now)
     return trip
 
 

@@ -17,7 +17,7 @@ from rally.models import GivenAnswer, User
 from rally.money import Money
 from trips import notices
 from trips.actions.backing import catch_up, give_up_seats, move, payment_id_of
-from trips.actions.joining import check_open, draft
+from trips.actions.joining import check_bus, check_open, draft
 from trips.actions.passengers import Passenger, checked
 from trips.errors import AlreadyPledged, ConsentMissing, NotChangeable, SeatsThere
 from trips.locks import locked_pledge, locked_pledges, locked_trip
@@ -189,10 +189,11 @@ def _offer(trip: Trip, pledge: Pledge, until: datetime, now: datetime) -> None:
 def agree(*, pledge_id: Any, shown: str, now: datetime) -> Pledge:
     """Whoever is offered seats agrees to the words of this moment, which may differ from those of the list; `shown` is
     what they read. Twice is once. Raises `ConsentMissing` when the words have changed again, `NotChangeable` for a pledge
-    that is offered nothing.
+    that is offered nothing, `PledgesClosed` while the certain trip has no bus.
     """
     trip, pledge = locked_pledge(pledge_id)
 
+    check_bus(trip)
     if pledge.state != PledgeState.DRAFT or pledge.offered_at is None:
         raise NotChangeable(why=_("these seats are not on offer any more"))
     told = terms.terms(trip, pledge.price, now)

@@ -21,6 +21,7 @@ BEGIN
         AND trip.decides_at = told_decides_at AND trip.departs_at = told_departs_at
         AND trip.grace_ends_at IS NOT DISTINCT FROM told_grace_ends_at
         AND trip.locked_percent IS NOT DISTINCT FROM told_locked_percent
+        AND (trip.state <> 'confirmed' OR trip.seats_supplied > 0)
     FOR NO KEY UPDATE;
     IF NOT FOUND THEN RETURN false; END IF;
 

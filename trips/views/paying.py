@@ -17,7 +17,7 @@ from payments.errors import PaymentClosed, ProviderUnavailable
 from rally import clock, codes
 from rally.errors import Refusal
 from trips.actions import backing, pledges, waiting
-from trips.errors import NotChangeable
+from trips.errors import NotChangeable, PledgesClosed
 from trips.forms.riding import CoveringForm
 from trips.models import Pledge
 from trips.queries import covering as paid_by
@@ -48,10 +48,10 @@ def pay(request: HttpRequest, code: str) -> HttpResponse:
             return _over(request, pledge)
     if limited := too_often(request, "pay", most=60, minutes=10):
         return limited
-    words = words_to_show(pledge, now)
-    if words is not None and (asked := _agree(request, pledge, words, now)):
-        return asked
     try:
+        words = words_to_show(pledge, now)
+        if words is not None and (asked := _agree(request, pledge, words, now)):
+            return asked
         to_pay = pledges.open_payment(pledge_id=pledge.id, now=now)
         address = checkouts.go(
             payment_id=to_pay.payment_id,
@@ -65,18 +65,26 @@ def pay(request: HttpRequest, code: str) -> HttpResponse:
             # Perhaps it was paid in another tab and nobody told us yet.
             checkouts.come_back(payment_id=pledge.payment_id, now=now)
         return SeeOther(_paid_url(pledge))
+    except PledgesClosed as refusal:
+        return _later(request, pledge, refusal, status=409)
     except ProviderUnavailable as refusal:
-        context = {"pledge": pledge, "trip": pledge.trip, "refusal": refusal, "pay_url": pay_url(pledge)}
-        page = render(request, "trips/riding/pay_later.html", context, status=503)
+        page = _later(request, pledge, refusal, status=503)
         page["Retry-After"] = "60"
-        return unlisted(page)
+        return page
     return unlisted(SeeOther(address))
+
+
+def _later(request: HttpRequest, pledge: Pledge, refusal: Refusal, *, status: int) -> HttpResponse:
+    """Nobody can pay at this moment, for a reason that may pass."""
+    context = {"pledge": pledge, "trip": pledge.trip, "refusal": refusal, "pay_url": pay_url(pledge)}
+    return unlisted(render(request, "trips/riding/pay_later.html", context, status=status))
 
 
 def _agree(request: HttpRequest, pledge: Pledge, words: Terms, now: datetime) -> HttpResponse | None:
     """Seats offered from the waiting list: today's words first, and to their own rider a code and credit, as on joining.
-    None once they are agreed to.
+    None once they are agreed to. Raises `PledgesClosed` while there is no bus to agree to.
     """
+    pledges.check_bus(pledge.trip)
     chooses = pledge.payment_id is None and pledge.rider_id == request.user.pk
     if request.method != "POST" or request.POST.get("do") == "sum":
         form = CoveringForm.as_typed(request.POST) if chooses else None

@@ -95,6 +95,16 @@ def test_says_no_to_another_price(
     assert claims.claim(trip=van, pledge=pledge, seats=seats) == claimed
 
 
+def test_says_no_to_a_certain_trip_that_lost_its_bus(van: Trip, ana: User, now: datetime) -> None:
+    Trip.objects.update(state="confirmed", decided_at=now, seats_supplied=0)
+    van.refresh_from_db()
+    pledge, seats = planned(van, ana, now)
+
+    assert not claims.claim(trip=van, pledge=pledge, seats=seats)
+    Trip.objects.update(seats_supplied=14)
+    assert claims.claim(trip=van, pledge=pledge, seats=seats)
+
+
 def test_says_no_to_who_is_in(van: Trip, ana: User, now: datetime) -> None:
     make.draft(van, ana, now=now)
 

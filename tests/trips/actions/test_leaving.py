@@ -10,14 +10,14 @@ import pytest
 from payments import gateway
 from payments.actions import disputes, inbox, operations, sightings
 from payments.errors import DisputeOpen
-from payments.models import Attempt, Dispute, Refund
+from payments.models import Attempt, Checkout, Dispute, Refund
 from payments.queries import credit_of
 from payments.sandbox import runtime
 from payments.states import RefundState
 from rally.models import Notice
 from rally.money import Money
 from tests.factories import pledges as make
-from tests.factories.payments import REFUND_FAILS
+from tests.factories.payments import REFUND_FAILS, type_card
 from tests.factories.trips import proposed
 from tests.racing import at_once
 from tests.seeing import fresh, given_back
@@ -25,7 +25,7 @@ from tests.trips.actions.test_pledges import as_they_are, change
 from trips import tasks
 from trips.actions import backing, pledges, resale, trips
 from trips.actions.pledges import Passenger
-from trips.errors import AmountChanged, ConsentMissing, NotChangeable, TripFull
+from trips.errors import AmountChanged, ConsentMissing, NotChangeable, PledgesClosed, TripFull
 from trips.models import FreedSeat, Pledge, Trip
 from trips.queries import leaving
 from trips.states import TripState, VehicleClass
@@ -451,3 +451,29 @@ def test_a_bus_is_lost_once_and_drafts_are_not_told(at: Any, now: datetime) -> N
     assert mine.rider_id in told
     assert draft.rider_id not in told
     assert len(told) == 2
+
+
+def test_nobody_pays_for_a_bus_that_was_lost(at: Any, now: datetime) -> None:
+    trip, mine = going_van(now)
+    slow, quick = make.draft(trip, now=now), make.draft(trip, now=now)
+    added = change(mine, [*as_they_are(mine), Passenger("Gus")], now)
+    there = {each.id: make.at_checkout(each, now=now) for each in (slow, quick, added)}
+    type_card(there[quick.id])  # nobody comes back to tell of it
+
+    for _twice in range(2):
+        trips.lose_bus(trip_id=trip.id, now=now, by=None)
+
+    for each in (slow, added):
+        assert fresh(each).state == "draft"
+        assert Checkout.objects.get(payment=fresh(each).payment).state == "expired"
+        with pytest.raises(PledgesClosed, match="another bus is being found"):
+            pledges.open_payment(pledge_id=each.id, now=now)
+    # Who had paid by then is told what all riders were told.
+    assert fresh(quick).state == "paid"
+    kinds = Notice.objects.filter(recipient=quick.rider).order_by("id").values_list("kind", flat=True)
+    assert list(kinds) == ["trips.pledged", "trips.bus_lost"]
+
+    make.bound(trip, seats=14, now=now)
+    assert [make.pay(each, now=now).state for each in (slow, added)] == ["paid", "paid"]
+    told = Notice.objects.filter(kind="trips.bus_lost", recipient__in=[slow.rider, mine.rider])
+    assert [notice.recipient for notice in told] == [mine.rider]

@@ -446,3 +446,33 @@ def test_nobody_is_offered_a_seat_on_a_trip_that_lost_its_bus(
     assert waiting.offer(trip_id=trip.id, now=now) == []
     assert fresh(words).state == "waiting"
     Trip.objects.filter(id=trip.id).update(seats_taken=14)
+
+
+def test_nobody_agrees_to_a_bus_that_was_lost(at: Any, now: datetime) -> None:
+    trip = proposed(vehicle_class=VehicleClass.VAN, now=now)
+    make.backed(trip, seats=9, now=now)
+    five = make.backed(trip, seats=5, now=now)
+    first = queue(trip, now=now)
+    make.bound(trip, seats=14, now=now)
+    pledges.withdraw(pledge_id=five.id, by=five.rider, now=now)
+    link = Notice.objects.get(kind="trips.seats_offered").facts["pay_url"]
+    assert "The bus is certain" in text(Client().get(link))
+
+    trips.lose_bus(trip_id=trip.id, now=now, by=None)
+
+    for answer in (Client().get(link), Client().post(link, {"do": "take", "consent": "on"})):
+        assert answer.status_code == 409
+        assert "another bus is being found" in text(answer)
+        assert "The bus is certain" not in text(answer)
+    offered = Pledge.objects.select_related("trip__event__venue", "stop").get(id=first.id)
+    words = line.words_to_agree(offered, now)
+    assert words is not None
+    with pytest.raises(PledgesClosed, match="another bus is being found"):
+        waiting.agree(pledge_id=first.id, shown=words.text, now=now)
+    page = text(signed_in(first.rider).get(first.get_absolute_url()))
+    assert "Nobody new pays before it is found." in page
+
+    make.bound(trip, seats=14, now=now)
+    waiting.agree(pledge_id=first.id, shown=words.text, now=now)
+    assert make.pay(fresh(first), now=now).state == "paid"
+    assert not Notice.objects.filter(kind="trips.bus_lost", recipient=first.rider).exists()
