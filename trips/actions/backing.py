@@ -378,12 +378,7 @@ def drop(*, pledge_id: Any, now: datetime) -> None:
     """
     trip, pledge = locked_pledge(pledge_id)
 
-    if (
-        pledge.state not in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}
-        or trip.state == TripState.SETTLING
-    ):
-        return
-    if pledge.card_due_at is None or pledge.card_due_at > now:
+    if trip.state == TripState.SETTLING or not pledge.card_is_late(now):
         return
     payment = locked_payment(payment_id_of(pledge))
     catch_up(trip=trip, pledge=pledge, payment=payment, now=now)

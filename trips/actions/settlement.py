@@ -144,7 +144,8 @@ def _confirm(trip: Trip, backing: money.Backing, held: int, now: datetime) -> No
         why=f"{held} seats held",
     )
     for pledge, payment in backing:
-        if pledge.state != PledgeState.DRAFT:
+        # A card that is late is not asked for any more: its rider hears next that the seats were given up.
+        if pledge.state != PledgeState.DRAFT and not pledge.card_is_late(now):
             notices.confirmed(pledge, now)
         if payment is not None:
             money.carry_on(trip=trip, pledge=pledge, payment=payment, now=now)

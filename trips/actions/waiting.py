@@ -149,9 +149,7 @@ def give_way(*, trip_id: Any, now: datetime) -> list[Pledge]:
 def _refused_too_long(trip: Trip, now: datetime) -> list[Pledge]:
     """Pledges of a locked trip whose refused card was not mended in the time that their riders were told, locked."""
     refused = [
-        pledge
-        for pledge in locked_pledges(trip, [PledgeState.NEEDS_CARD])
-        if pledge.card_due_at is not None and pledge.card_due_at <= now
+        pledge for pledge in locked_pledges(trip, [PledgeState.NEEDS_CARD]) if pledge.card_is_late(now)
     ]
     found = {payment.id: payment for payment in locked_payments(payment_id_of(each) for each in refused)}
     for pledge in refused:

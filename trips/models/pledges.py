@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pgtrigger
@@ -248,6 +249,11 @@ class Pledge(Row):
     def boards(self) -> bool:
         """Its seats are certain: paid, or being paid."""
         return self.state in {PledgeState.PAID, PledgeState.CAPTURING}
+
+    def card_is_late(self, now: datetime) -> bool:
+        """Its bank said no, and the time that its rider was told for another card is over."""
+        waits = self.state in {PledgeState.NEEDS_CARD, PledgeState.PAYMENT_DUE}
+        return waits and self.card_due_at is not None and self.card_due_at <= now
 
 
 class SeatQuerySet(models.QuerySet["Seat"]):

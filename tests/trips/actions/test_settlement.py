@@ -10,6 +10,7 @@ import pytest
 from payments.actions import sweeps
 from payments.models import Attempt, Operation, Payment
 from payments.states import AttemptState, PaymentState
+from rally import clock
 from rally.models import Notice, StateChange
 from tests.factories import pledges as make
 from tests.factories.payments import MASTERCARD, POOR, SAVES_THEN_DECLINES, VISA
@@ -244,6 +245,28 @@ def test_a_new_rider_fills_the_gap(van: Trip, now: datetime) -> None:
     assert fresh(van).state == TripState.CONFIRMED
     assert states(van) == ["needs_card", "paid", "paid"]
     assert fresh(poor).card_due_at > now
+
+
+@pytest.mark.parametrize(
+    ("early", "kinds"), [(1, ["card_needs_you", "confirmed"]), (0, ["card_needs_you", "dropped"])]
+)
+def test_a_card_whose_time_is_over_when_it_is_certain_is_only_told_that_it_was_dropped(
+    van: Trip, at: Any, now: datetime, early: int, kinds: list[str]
+) -> None:
+    make.backed(van, seats=8, now=now)
+    poor = make.backed(van, card=SAVES_THEN_DECLINES, now=now)
+    at.move_to(van.decides_at - timedelta(hours=2))
+    make.bound(van, seats=14, now=clock.now())
+    due = fresh(poor).card_due_at
+    assert due < fresh(van).grace_ends_at
+
+    at.move_to(due - timedelta(minutes=early))
+    make.backed(van, now=clock.now())  # fills the gap
+    assert fresh(van).state == TripState.CONFIRMED
+    tasks.settle_due()
+
+    told = Notice.objects.filter(recipient=poor.rider).exclude(kind="trips.pledged").order_by("id")
+    assert list(told.values_list("kind", flat=True)) == [f"trips.{kind}" for kind in kinds]
 
 
 def test_too_few_held_and_still_time_gathers_again(van: Trip, at: Any, now: datetime) -> None:
