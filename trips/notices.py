@@ -160,9 +160,9 @@ def waiting_ended(pledge: Pledge, now: datetime) -> None:
     _tell(pledge, "waiting_ended", now, why=pledge.trip.why_ended)
 
 
-def leg_failed(pledge: Pledge, leg: str, back: Back, now: datetime) -> None:
-    """One way was not driven; this comes back."""
-    about = f"pledge:{pledge.id}:{leg}:{back.whole.minor}"
+def leg_failed(pledge: Pledge, leg: str, back: Back, now: datetime, *, about: str) -> None:
+    """One way was not driven; this comes back. Once for each refund, whose reason is `about`."""
+    about = f"pledge:{pledge.id}:{about}"
     _tell(pledge, "leg_failed", now, about=about, way_back=leg == "return", **_back(back))
 
 

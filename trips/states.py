@@ -132,6 +132,10 @@ FUNDED = (PledgeState.HELD, PledgeState.CAPTURING, PledgeState.PAID)
 RIDING = (*FUNDED, PledgeState.PAYMENT_DUE)
 
 
+#: The two ways of a trip, as refunds name them.
+LEGS = ("outbound", "return")
+
+
 class VehicleClass(TextChoices):
     """Kinds of bus, with the seats that riders can take."""
 

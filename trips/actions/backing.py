@@ -19,7 +19,7 @@ from rally.later import later
 from rally.models import StateChange, User
 from rally.money import Money
 from trips import notices
-from trips.actions import fares, promotions
+from trips.actions import fares, legs, promotions
 from trips.actions.paying import described
 from trips.locks import locked_pledge, locked_pledges
 from trips.models import Pledge, Trip
@@ -56,6 +56,7 @@ def follow(*, payment_id: Any, now: datetime) -> None:
     trip.refresh_from_db(fields=["seats_pledged", "seats_taken", "seats_funded"])
     fares.fall(trip=trip)
     fares.settle_up(trip=trip, pledge=pledge, now=now)
+    legs.settle_up(trip=trip, pledge=pledge, now=now)
     wake(trip, now)
     if not pledge.is_live:
         promotions.give_back(pledge=pledge, now=now)

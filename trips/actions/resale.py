@@ -21,6 +21,7 @@ from trips import notices
 from trips.actions.backing import payment_id_of
 from trips.locks import locked_trip
 from trips.models import FreedSeat, Pledge
+from trips.queries.leaving import RESOLD
 from trips.states import PledgeState
 
 #: A refund that could not be sent at once (its payment is disputed) is tried for as long as a dispute can last.
@@ -102,7 +103,7 @@ def _give_the_rest(seat: FreedSeat, now: datetime) -> None:
         return
     # What a dispute holds is with the bank: `unpaid` finds the seat again once that is decided.
     back = payments.refund_unless_disputed(
-        payment_id=payment.id, amount=amount, reason=f"resold:{seat.n}", now=now
+        payment_id=payment.id, amount=amount, reason=f"{RESOLD}{seat.n}", now=now
     )
     if back:
         notices.resold(seat.pledge, seat.n, back, now)
@@ -110,7 +111,7 @@ def _give_the_rest(seat: FreedSeat, now: datetime) -> None:
 
 def unpaid(now: datetime, limit: int = 200) -> list[UUID]:
     """The next of the resold seats whose rest was not given back yet; some never are, because a bank took the payment."""
-    reason = Concat(Value("resold:"), Cast(OuterRef("n"), CharField()))
+    reason = Concat(Value(RESOLD), Cast(OuterRef("n"), CharField()))
     given = Refund.objects.filter(attempt__payment=OuterRef("pledge__payment"), reason=reason)
     rows = FreedSeat.objects.filter(
         ~Exists(given),

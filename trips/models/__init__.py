@@ -5,10 +5,11 @@ from trips.models.invitations import Friend, Invitation
 from trips.models.places import Place
 from trips.models.pledges import FreedSeat, Pledge, Seat
 from trips.models.promotions import Promotion, PromotionUse
-from trips.models.trips import Stop, Trip
+from trips.models.trips import FailedLeg, Stop, Trip
 
 __all__ = [
     "Event",
+    "FailedLeg",
     "FreedSeat",
     "Friend",
     "Invitation",

@@ -17,7 +17,7 @@ from rally.models import Row, codes_constraint
 from rally.money import Money
 from trips.models.events import Event, Partner
 from trips.models.fields import Earth, on_earth
-from trips.states import JOINABLE, TRIP, TripState, VehicleClass, Visibility
+from trips.states import JOINABLE, LEGS, TRIP, TripState, VehicleClass, Visibility
 
 
 class Trip(Row):
@@ -259,3 +259,24 @@ class Stop(Row):
     def point(self) -> Point:
         """Where it is."""
         return Point(self.latitude, self.longitude)
+
+
+class FailedLeg(Row):
+    """A way of a trip that was not driven, and the share of what they paid that its riders get for it. It only grows."""
+
+    trip = models.ForeignKey(Trip, on_delete=models.PROTECT, related_name="failed_legs")
+    leg = models.CharField(max_length=8, help_text="outbound or return")
+    percent = models.PositiveSmallIntegerField(help_text="of what was paid for both ways")
+    told_at = models.DateTimeField(help_text="when we first heard of it")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["trip", "leg"], name="failedleg_once"),
+            models.CheckConstraint(name="failedleg_leg_known", condition=Q(leg__in=LEGS)),
+            models.CheckConstraint(
+                name="failedleg_percent_fits", condition=Q(percent__gte=1, percent__lte=100)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.leg} of {self.trip}, {self.percent} %"

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import Sum
 
-from payments.actions.payments import left_to_refund, way_back
+from payments.actions.payments import left_to_refund, refunded_for, way_back
+from payments.models import Payment
 from payments.queries import Back, paid_by_payer
 from rally.money import Money
 from trips.models import FreedSeat, Pledge
@@ -17,6 +18,8 @@ from trips.queries.terms import Ladder
 from trips.states import OCCUPYING, PledgeState
 
 _FULL = 100
+#: How the reasons of refunds for seats begin that were sold again.
+RESOLD = "resold:"
 
 
 @dataclass(frozen=True)
@@ -153,20 +156,23 @@ def _look(going: Sequence[tuple[Pledge, int]], pledge: Pledge, now: datetime) ->
 
 def _paid_for(pledge: Pledge, seats: int) -> tuple[Money, bool]:
     """What the rider has paid for so many seats of this pledge and may be given back, and whether a bank took it all."""
-    zero = Money.zero(pledge.currency)
     if pledge.state != PledgeState.PAID or pledge.payment is None:
-        return zero, False
-    put_in, left = paid_by_payer(pledge.payment), left_to_refund(pledge.payment)
-    whole = for_seats_held(pledge, min(put_in, left))
+        return Money.zero(pledge.currency), False
+    whole = left_for_seats(pledge, pledge.payment)
     shares = whole.split([1] * pledge.seats)[:seats]  # the odd cent goes with the seat
-    return sum(shares, zero), bool(put_in) and not left
+    by_the_bank = bool(paid_by_payer(pledge.payment)) and not left_to_refund(pledge.payment)
+    return Money.total(shares, pledge.currency), by_the_bank
 
 
-def for_seats_held(pledge: Pledge, paid: Money) -> Money:
-    """What of all that is in for a pledge is for the seats that it still has: what is kept for seats given up before
-    belongs to those."""
-    gone = pledge.freed_seats.filter(resold_at=None).aggregate(kept=Sum("kept_minor", default=0))["kept"]
-    return max(Money.zero(pledge.currency), paid - Money(int(gone), pledge.currency))
+def left_for_seats(pledge: Pledge, payment: Payment) -> Money:
+    """What the rider has paid for the seats that a pledge still has, and was not given back: neither by us nor by a bank.
+
+    What is kept for seats given up before belongs to those, also once they are sold again and it waits to go back.
+    """
+    nothing, left = Money.zero(pledge.currency), left_to_refund(payment)
+    kept = Money(int(pledge.freed_seats.aggregate(sum=Sum("kept_minor", default=0))["sum"]), pledge.currency)
+    gone = kept - refunded_for(payment, RESOLD) if kept else nothing
+    return max(nothing, left - gone)
 
 
 def freed(pledge: Pledge) -> list[FreedSeat]:

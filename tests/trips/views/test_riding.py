@@ -582,7 +582,7 @@ def test_every_mail_can_be_read(van: Trip, at: Any, now: datetime) -> None:
     notices.rest_back(pledge, back, now)
     notices.resold(pledge, 1, back, now)
     notices.goodwill(pledge, pledge.price, now)
-    notices.leg_failed(pledge, "return", back, now)
+    notices.leg_failed(pledge, "return", back, now, about="leg:return")
     notices.refund_late(pledge, pledge.price, "refund:1", now)
     notices.fewer_seats(pledge, 1, pledges.leaving(pledge, now), now)
     pledges.withdraw(pledge_id=pledge.id, by=pledge.rider, now=van.departs_at - timedelta(hours=30))
