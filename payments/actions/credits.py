@@ -1,4 +1,4 @@
-"""What riders have to their credit: giving it."""
+"""What riders have to their credit: giving it, and what was given."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db import transaction
 
 from payments import locks
 from payments.actions import ledger
-from payments.models import Account
+from payments.models import Account, LedgerTransfer
 from rally.models import User
 from rally.money import Money
 
@@ -45,3 +45,9 @@ def give(
     wallet.save(update_fields=["balance_minor"])
     ledger.credit_given(wallet, source=source, amount=amount.minor, reference=reference, now=now)
     return True
+
+
+def given(reference: str, *, currency: str) -> Money:
+    """What was given for this reference; zero if nothing was."""
+    rows = LedgerTransfer.objects.filter(event_key=ledger.credit_key(reference))
+    return Money(sum(rows.values_list("amount_minor", flat=True)), currency)

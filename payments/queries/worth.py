@@ -30,7 +30,8 @@ def worths(payments: Iterable[Payment]) -> dict[UUID, Money]:
 
 
 def paid_by_payer(payment: Payment) -> Money:
-    """What the payer put in and was not given back: by card and from their own credit. A promotion is not theirs."""
+    """What the payer put in and was not given back by us: by card and from their own credit. A promotion is not theirs.
+    What a bank gave back is still in it; `left_to_refund` is without that."""
     spent = _spent([payment.id], (Account.RIDER_CREDIT,)).get(payment.id, 0)
     return payment.refundable + Money(spent, payment.currency)
 

@@ -10,6 +10,7 @@ from payments.models import Payment
 from rally.models import User
 from rally.money import Money
 from trips import notices
+from trips.actions import rewards
 from trips.models import FailedLeg, Pledge, Trip
 from trips.queries import terms
 from trips.queries.leaving import left_for_seats
@@ -45,7 +46,7 @@ def settle_up(*, trip: Trip, pledge: Pledge, now: datetime, by: User | None = No
     """Give a locked, paid pledge of a locked trip what it is owed for ways that were not driven and has not had yet, and
     tell its rider. Answers what goes back.
 
-    Never more than is left of what was paid. Twice is once. While a bank has the money nothing happens: `backing.follow`
+    Never more than is left of what was paid; of a captain's, what the reward gave is not left. Twice is once. While a bank has the money nothing happens: `backing.follow`
     comes again once that is decided, and once money that is not in yet comes in.
     """
     back = Money.zero(trip.currency)
@@ -53,7 +54,7 @@ def settle_up(*, trip: Trip, pledge: Pledge, now: datetime, by: User | None = No
         return back
     assert pledge.payment_id is not None  # noqa: S101 - a constraint says so
     payment = locked_payment(pledge.payment_id)
-    left = left_for_seats(pledge, payment)
+    left = left_for_seats(pledge, payment) - rewards.rewarded(trip, pledge)
     for leg, share in shares(trip, paid_for_both(pledge, payment)).items():
         known = payments.refunded_for(payment, f"leg:{leg}")
         amount = min(share - known, left - back)

@@ -9,12 +9,14 @@ from typing import Any
 from django.db import transaction
 
 from payments.actions import credits as credit
+from payments.errors import DisputeOpen
 from payments.models import Account
-from payments.queries import paid_by_payer
+from payments.queries import refund_pays_twice
 from rally.money import Money
 from trips import notices
 from trips.locks import locked_pledges, locked_trip
 from trips.models import Pledge, Trip
+from trips.queries.leaving import left_for_seats
 from trips.states import PledgeState, TripState
 
 #: The bus is back.
@@ -26,7 +28,8 @@ def reward_captain(*, trip_id: Any, rode: Collection[Any], now: datetime) -> boo
     """Give the captain of a trip that has run the price of one seat as credit, and say so. Once per trip.
 
     Nothing for a captain who is not among those who `rode` (ids of users), or has not paid; never more than the captain
-    paid and was not given back: a promotion is not given twice. Answers whether it was given now.
+    paid and was not given back, by us or by a bank: a promotion is not given twice. Answers whether it was given now.
+    Raises `DisputeOpen` while a bank has the captain's money.
     """
     # A refund of the captain's seat at the same moment would be given back a second time as credit.
     trip = locked_trip(trip_id)
@@ -39,18 +42,32 @@ def reward_captain(*, trip_id: Any, rode: Collection[Any], now: datetime) -> boo
     if pledge is None or pledge.payment is None:
         return False
 
-    amount = min(pledge.price, paid_by_payer(pledge.payment))
+    if refund_pays_twice(pledge.payment.id):
+        raise DisputeOpen
+
+    amount = min(pledge.price, left_for_seats(pledge, pledge.payment))
     given = bool(amount) and credit.give(
         user_id=trip.captain_id,
-        amount=Money(amount.minor, pledge.currency),
+        amount=amount,
         source=Account.REWARD,
-        reference=f"captain:{trip.id}",
+        reference=_reference(trip),
         now=now,
         by=None,
     )
     if given:
         notices.captain_rewarded(pledge, amount, now)
     return given
+
+
+def rewarded(trip: Trip, pledge: Pledge) -> Money:
+    """What was given as a reward for the seat of this pledge of a locked trip; zero for all but the captain's."""
+    if not _is_captains(trip, pledge):
+        return Money.zero(pledge.currency)
+    return credit.given(_reference(trip), currency=pledge.currency)
+
+
+def _reference(trip: Trip) -> str:
+    return f"captain:{trip.id}"
 
 
 def _is_captains(trip: Trip, pledge: Pledge) -> bool:

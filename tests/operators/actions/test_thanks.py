@@ -12,8 +12,9 @@ from operators.actions import thanks
 from operators.models import Boarding
 from operators.queries import due
 from payments import queries
-from payments.actions import payments
-from payments.models import Account
+from payments.actions import disputes, operations, payments, sightings
+from payments.models import Account, Attempt, Dispute
+from payments.sandbox import runtime
 from rally import clock, rules
 from rally.models import Notice, User
 from tests.factories import pledges as make
@@ -89,6 +90,39 @@ def test_no_more_than_the_captain_paid(van: Trip, cleo: User, at: Any) -> None:
     ran(van, at)
     thank(van)
     assert queries.credit_of(cleo) == pledge.price - pledge.price.percent(75)
+
+
+@pytest.mark.parametrize("won", [True, False])
+def test_a_captain_whose_money_a_bank_has_is_thanked_once_it_is_ours(
+    van: Trip, cleo: User, ana: User, ben: User, at: Any, now: datetime, won: bool
+) -> None:
+    brought(ana, ben)
+    make.backed(van, ana, now=now)
+    pledge = make.backed(van, cleo, now=now)
+    ran(van, at)
+    dispute = runtime.current().open_dispute(Attempt.objects.get(payment=pledge.payment).charge)["id"]
+    sightings.look("dispute", dispute, now=clock.now())
+    for _twice in range(2):
+        tasks.sweep_runs()
+    assert (queries.credit_of(cleo), told("friend_rode")) == (usd(0), [ben.email])
+    assert due.trips_to_thank_for() == [van.id]
+
+    if won:
+        row = Dispute.objects.get()
+        disputes.put_together(
+            dispute_id=row.id, evidence={"product_description": "A seat."}, advice="", now=clock.now()
+        )
+        disputes.submit(dispute_id=row.id, now=clock.now(), by=None)
+        for each in operations.due(now=clock.now()):
+            operations.run(each, now=clock.now())
+    runtime.current().decide_dispute(dispute, won=won)
+    sightings.look("dispute", dispute, now=clock.now())
+    for _twice in range(2):
+        tasks.sweep_runs()
+
+    assert queries.credit_of(cleo) == (pledge.price if won else usd(0))
+    assert told("captain_rewarded") == ([cleo.email] if won else [])
+    assert due.trips_to_thank_for() == []
 
 
 @pytest.mark.parametrize("how", ["no seat", "refunded", "not aboard", "not back yet"])

@@ -9,6 +9,7 @@ import pytest
 
 from payments.actions import disputes, operations, payments, sightings
 from payments.models import Attempt, Dispute, Payment
+from payments.queries import credit_of
 from payments.sandbox import runtime
 from payments.states import PaymentState
 from rally import rules
@@ -18,10 +19,10 @@ from tests.factories import pledges as make
 from tests.factories.trips import proposed
 from tests.seeing import given_back
 from trips import tasks
-from trips.actions import backing, failures, pledges, resale
+from trips.actions import backing, failures, pledges, resale, rewards
 from trips.errors import TooMuchAlone
 from trips.models import Pledge, Trip
-from trips.states import PledgeState, VehicleClass
+from trips.states import PledgeState, TripState, VehicleClass
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("books")]
 
@@ -172,6 +173,39 @@ def test_a_seat_sold_again_while_a_bank_has_its_money_is_not_ridden(
     tasks.settle_due()
 
     assert given_back(rider) == 2 * rider.price.minor + rider.price.minor - rider.price.minor // 2
+
+
+# ---- the captain
+
+
+def rewarded(trip: Trip, captain: User, now: datetime) -> None:
+    """The bus is back, and the captain was on it."""
+    Trip.objects.filter(id=trip.id).update(state=TripState.COMPLETED)
+    for _twice in range(2):
+        rewards.reward_captain(trip_id=trip.id, rode=[captain.id], now=now)
+
+
+@pytest.mark.parametrize("reward_after", [0, 1, 2])
+def test_a_captain_has_no_more_back_than_was_paid(
+    van: Trip, cleo: User, now: datetime, reward_after: int
+) -> None:
+    mine = make.backed(van, cleo, now=now)
+    steps = [lambda: not_driven(van, now), lambda: not_driven(van, now, 80)]
+    steps.insert(reward_after, lambda: rewarded(van, cleo, now))
+    for step in steps:
+        step()
+    assert given_back(mine) + credit_of(cleo).minor == mine.charge.minor
+
+
+@pytest.mark.parametrize("reward_first", [True, False])
+def test_only_the_own_seat_of_a_captain_is_rewarded(
+    van: Trip, cleo: User, now: datetime, reward_first: bool
+) -> None:
+    mine = make.backed(van, cleo, seats=3, now=now)
+    steps = [lambda: not_driven(van, now), lambda: rewarded(van, cleo, now)]
+    for step in reversed(steps) if reward_first else steps:
+        step()
+    assert (given_back(mine), credit_of(cleo)) == (half(mine), mine.price)
 
 
 # ---- told of each
