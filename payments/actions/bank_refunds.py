@@ -55,11 +55,11 @@ def _too_much(attempt: Attempt) -> int:
 
 
 def _split(promise: Refund, part: int, now: datetime) -> Refund:
-    """The part of a promise that the bank kept, as a refund of its own; the rest stays promised."""
+    """The part of a promise that the bank kept, as a refund of its own whose reason begins as that of the rest."""
     promise.amount_minor -= part
     promise.save(update_fields=["amount_minor"])
     row = Refund.objects.create(
-        attempt=promise.attempt, reason=f"bank:{uuid7()}", amount_minor=part, created_at=now
+        attempt=promise.attempt, reason=f"{promise.reason[:20]}:{uuid7()}", amount_minor=part, created_at=now
     )
     changes.begin(row, REFUND, now=now, by=None, why=_WHY)
     return row

@@ -301,6 +301,8 @@ def lost_by(dispute: Dispute) -> int:
 def lost_of(attempts: Iterable[Attempt]) -> int:
     """What banks took of these charges for good, in minor units, beside what we had promised back of them anyway."""
     taken = sum(lost_by(each) for each in Dispute.objects.filter(attempt__in=attempts))
+    if not taken:
+        return 0
     kept = Refund.objects.filter(attempt__in=attempts, by_bank=True)
     return max(0, taken - sum(kept.values_list("amount_minor", flat=True)))
 
