@@ -138,9 +138,9 @@ def cancel(
     if not TRIP.allows(trip.state, TripState.CANCELLED):
         raise NotChangeable(why=_("the bus has left or the trip is over"))
 
+    live = [pledge for pledge, _payment in backing.of_trip(trip, now)]
     trip.decided_at, trip.why_ended = now, why[:40]
     journal.move(trip, TRIP, TripState.CANCELLED, now=now, by=by, why=why, also=("decided_at", "why_ended"))
-    live = locked_pledges(trip, OCCUPYING)
     had_paid = [pledge for pledge in live if pledge.state == PledgeState.PAID]
     told = [pledge for pledge in live if pledge.state != PledgeState.DRAFT]
     back = {pledge.id: backing.let_go(trip=trip, pledge=pledge, now=now, why="cancelled") for pledge in live}

@@ -121,6 +121,22 @@ def test_seats_without_a_payment_are_freed_when_it_is_called_off(van: Trip, now:
     assert not Notice.objects.filter(recipient=undecided.rider).exists()
 
 
+def test_who_has_paid_a_moment_before_it_is_called_off_gets_all_of_it_back(
+    van: Trip, at: Any, now: datetime, sam: Any
+) -> None:
+    make.bound(van, seats=14, now=now)
+    make.backed(van, seats=9, now=now)
+    quick = make.draft(van, now=now)
+    type_card(make.at_checkout(quick, now=now))
+    checkouts.come_back(payment_id=fresh(quick).payment_id, now=now)
+    Pledge.objects.filter(id=quick.id).update(state="draft")  # seen, and not followed yet
+
+    trips.cancel(trip_id=van.id, why="storm", now=now, by=sam)
+
+    operations.run_due(now=now)
+    assert (fresh(quick).state, fresh(fresh(quick).payment).state) == ("refunded", "refunded")
+
+
 def test_what_was_given_back_by_hand_is_not_given_back_again(van: Trip, now: datetime, sam: Any) -> None:
     make.bound(van, seats=14, now=now)
     pledge = make.backed(van, seats=9, now=now)
