@@ -402,6 +402,7 @@ def test_nothing_to_pay(pledge: Pledge, now: datetime, state: str, trip: str) ->
 
 def test_a_trip_that_became_certain_is_paid_at_once(pledge: Pledge, now: datetime) -> None:
     put(pledge, "draft", "", TripState.CONFIRMED, now)
+    Trip.objects.filter(id=pledge.trip_id).update(seats_supplied=14)
 
     assert pledges.open_payment(pledge_id=pledge.id, now=now).mode == Checkout.Mode.CHARGE
     assert pledges.pay_link(pledge).startswith("http")

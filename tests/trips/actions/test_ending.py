@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 
 from payments.actions import checkouts, operations, payments, sightings
-from payments.models import Attempt, Checkout, Refund
+from payments.models import Attempt, Checkout, Payment, Refund
 from payments.sandbox import runtime
 from payments.sandbox.faults import Fault, Faults
 from payments.states import PaymentState
@@ -104,6 +104,7 @@ def test_who_is_being_charged_when_it_is_called_off_is_not_told_that_they_pay_no
     make.bound(van, seats=14, now=now)
     pledge = make.backed(van, seats=9, now=now)
     Pledge.objects.update(state="capturing")  # taken at the bank, and we have not heard of it
+    Payment.objects.update(state="capturing")
 
     trips.cancel(trip_id=van.id, now=now, by=None)
 
