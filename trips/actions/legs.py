@@ -46,8 +46,8 @@ def settle_up(*, trip: Trip, pledge: Pledge, now: datetime, by: User | None = No
     """Give a locked, paid pledge of a locked trip what it is owed for ways that were not driven and has not had yet, and
     tell its rider. Answers what goes back.
 
-    Never more than is left of what was paid; of a captain's, what the reward gave is not left. Twice is once. While a bank has the money nothing happens: `backing.follow`
-    comes again once that is decided, and once money that is not in yet comes in.
+    Never more than is left of what was paid; of a captain's, what the reward gave is not left. Twice is once. While a bank has
+    the money nothing happens: `backing.follow` comes again once that is decided, and once money that is not in yet comes in.
     """
     back = Money.zero(trip.currency)
     if pledge.state != PledgeState.PAID or not trip.failed_legs.exists():
