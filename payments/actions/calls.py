@@ -326,6 +326,8 @@ def may_yet_come(operation: Operation) -> bool:
 
 
 def needless(operation: Operation, payment: Payment | None) -> bool:
-    """Whether nobody wants it any more: a bank that was not asked yet need not be asked for a released payment."""
+    """Whether nobody wants it any more: a bank that was not asked yet need not be asked for a payment that is being released,
+    or was paid on a page meanwhile."""
     asks = operation.kind in (Operation.Kind.AUTHORIZE, Operation.Kind.CHARGE)
-    return asks and payment is not None and payment.state == PaymentState.RELEASING
+    over = (PaymentState.RELEASING, PaymentState.PAID)
+    return asks and payment is not None and payment.state in over

@@ -187,11 +187,11 @@ def _card_wanted(payment: Payment, attempts: list[Attempt], now: datetime, why: 
 
 
 def _authorizing(payment: Payment, attempts: list[Attempt], now: datetime, why: str) -> None:
-    if _asking(attempts):
-        return  # unknown is not "no"
-    if _captured(attempts):
+    if _captured(attempts):  # on a page that was open until now
         move(payment, PaymentState.PAID, now=now, why=why)
         return
+    if _asking(attempts):
+        return  # unknown is not "no"
     hold = chosen(payment, attempts)
     if hold is not None:
         _to_held(payment, hold, now, why)

@@ -7,7 +7,8 @@ import pytest
 from payments import gateway
 from payments.actions import checkouts, payments, sightings
 from payments.errors import PaymentClosed, ProviderUnavailable
-from payments.models import Attempt, Checkout, Customer, Payment, Refund
+from payments.models import Account, Attempt, Checkout, Customer, Operation, Payment, Refund
+from payments.queries import balance
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Fault
 from payments.states import AttemptState, CheckoutState, PaymentState
@@ -233,6 +234,37 @@ def test_a_payer_quicker_than_the_bank(sandbox: Sandbox, ana: User, time: Time) 
     paid.refresh_from_db()
     assert paid.state == PaymentState.HELD
     assert Attempt.objects.filter(state=AttemptState.HELD).count() == 1
+
+
+def test_who_paid_on_the_page_just_before_the_bank_is_asked_is_not_asked_for_more(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    paid = at_page(payment(ana, now=time()), SAVE, now=time())
+    type_card(go(paid, CHARGE, now=time()))  # and nobody has told us
+    payments.authorize(payment_id=paid.id, amount=usd(4200), now=time())
+    paid.refresh_from_db()
+    assert (paid.state, Operation.objects.get(kind="authorize").error) == (PaymentState.PAID, "not_sent")
+    work(time)
+    assert (gateway.books().balance, gateway.books().capturable) == (4200 - 152, 0)
+
+
+def test_who_paid_on_the_page_has_paid_whatever_the_bank_answers(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    paid = at_page(payment(ana, now=time()), SAVE, now=time())
+    url = go(paid, CHARGE, now=time())
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "expire", Fault.DROP_BEFORE)
+    sandbox.faults.script("POST", "payment_intents", Fault.DROP_AFTER)
+    payments.authorize(payment_id=paid.id, amount=usd(4200), now=time())
+    type_card(url)
+    checkouts.come_back(payment_id=paid.id, now=time())
+    paid.refresh_from_db()
+    assert (paid.state, balance(Account.RIDER_DEPOSIT)) == (PaymentState.PAID, 4200)
+    heal(sandbox, time)
+    paid.refresh_from_db()
+    assert (paid.state, gateway.books().capturable) == (PaymentState.PAID, 0)
+    assert gateway.books().balance == 4200 - 152
 
 
 def test_a_stranger_s_session_means_nothing(sandbox: Sandbox, ana: User, time: Time) -> None:
