@@ -13,7 +13,8 @@ from rally.models import User
 from rally.proof.ground import Crew
 from rally.proof.moves import move
 from rally.proof.world import World
-from trips.actions import trips
+from trips.actions import failures, trips
+from trips.states import LEGS
 
 # ---- operators
 
@@ -90,6 +91,23 @@ def cancel(world: World) -> None:
 
 def _cancel(world: World, by: User) -> None:
     world.attempt(lambda: trips.cancel(trip_id=world.cast.trip, now=world.now, by=by))
+
+
+@move(0, certain=0.4)
+def leg_failed(world: World) -> None:
+    """One way was not driven."""
+    leg, percent = world.chance.choice(LEGS), world.chance.choice([None, None, 80])
+    world.say(f"{leg} is not driven, {percent or 'the usual'} %")
+    world.again = lambda w: _leg_failed(w, leg, percent)
+    _leg_failed(world, leg, percent)
+
+
+def _leg_failed(world: World, leg: str, percent: int | None) -> None:
+    world.attempt(
+        lambda: failures.refund_leg(
+            trip_id=world.cast.trip, leg=leg, percent=percent, now=world.now, by=world.cast.staff[0]
+        )
+    )
 
 
 @move(0.5)

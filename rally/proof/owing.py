@@ -109,8 +109,9 @@ def check(world: World) -> None:
         sources = [Account.RIDER_CREDIT] if given_up else [Account.RIDER_CREDIT, Account.PROMOTION]
         paid = sum(each.kept for each in mine) + covered(pledge, *sources) - still_owed(pledge)
         owes, given = _owes(trip, pledge, given_up), sum(by_hand[each.charge] for each in mine)
-        if not owes - given <= paid <= owes:
-            what = f"{pledge.code} is {pledge.state}, paid {paid}, owes {owes} ({given} by hand)"
+        least, most = _back_for_legs(trip, pledge, given_up)
+        if not owes - given - most <= paid <= owes - least:
+            what = f"{pledge.code} is {pledge.state}, paid {paid}, owes {owes} ({given} by hand, {least} to {most} for legs)"
             raise Broken("P13", what)
     strangers = [each for payment, found in intents.items() if payment is None for each in found if each.kept]
     if strangers:
@@ -133,6 +134,18 @@ def _owes(trip: Trip, pledge: Pledge, given_up: list[GaveUp]) -> int:
     if [each.kept_minor for each in freed] != kept:
         raise Broken("P13", f"kept {[each.kept_minor for each in freed]} of {pledge.code}, agreed was {kept}")
     return rest + sum(amount for amount, seat in zip(kept, freed, strict=True) if seat.resold_at is None)
+
+
+def _back_for_legs(trip: Trip, pledge: Pledge, given_up: list[GaveUp]) -> tuple[int, int]:
+    """The least and the most that the rider of a pledge has back for ways that were not driven. The fare may have fallen, and
+    seats may have been given up, before or after. What a promotion paid is not the rider's."""
+    percents = list(trip.failed_legs.values_list("percent", flat=True))
+    if trip.state in _DID_NOT_RUN or pledge.state != PledgeState.PAID:
+        return 0, 0
+    percent, seats = min(100, sum(percents)), pledge.seats + sum(each.seats for each in given_up)
+    most = -(-pledge.fare.minor * seats * percent // 100) + len(percents)
+    paid = pledge.price.minor * pledge.seats - covered(pledge, Account.PROMOTION)
+    return 0 if given_up else paid * percent // 100, most
 
 
 def _freed_seats_were_sold(trip: Trip) -> None:
