@@ -12,12 +12,12 @@ from operators.actions import thanks
 from operators.models import Boarding
 from operators.queries import due
 from payments import queries
-from payments.actions import disputes, operations, payments, sightings
-from payments.models import Account, Attempt, Dispute
-from payments.sandbox import runtime
+from payments.actions import payments
+from payments.models import Account
 from rally import clock, rules
 from rally.models import Notice, User
 from tests.factories import pledges as make
+from tests.factories.disputes import complain, decide
 from tests.factories.operators import confirmed_run
 from tests.factories.payments import MASTERCARD, VISA, usd
 from tests.factories.promotions import promotion
@@ -100,23 +100,13 @@ def test_a_captain_whose_money_a_bank_has_is_thanked_once_it_is_ours(
     make.backed(van, ana, now=now)
     pledge = make.backed(van, cleo, now=now)
     ran(van, at)
-    dispute = runtime.current().open_dispute(Attempt.objects.get(payment=pledge.payment).charge)["id"]
-    sightings.look("dispute", dispute, now=clock.now())
+    dispute = complain(pledge, clock.now())
     for _twice in range(2):
         tasks.sweep_runs()
     assert (queries.credit_of(cleo), told("friend_rode")) == (usd(0), [ben.email])
     assert due.trips_to_thank_for() == [van.id]
 
-    if won:
-        row = Dispute.objects.get()
-        disputes.put_together(
-            dispute_id=row.id, evidence={"product_description": "A seat."}, advice="", now=clock.now()
-        )
-        disputes.submit(dispute_id=row.id, now=clock.now(), by=None)
-        for each in operations.due(now=clock.now()):
-            operations.run(each, now=clock.now())
-    runtime.current().decide_dispute(dispute, won=won)
-    sightings.look("dispute", dispute, now=clock.now())
+    decide(dispute, clock.now(), won=won)
     for _twice in range(2):
         tasks.sweep_runs()
 

@@ -14,6 +14,7 @@ from payments.sandbox import runtime
 from payments.states import PaymentState
 from rally.models import Notice, User
 from tests.factories import pledges as make
+from tests.factories.disputes import complain, decide
 from tests.factories.trips import proposed
 from trips import tasks
 from trips.actions import pledges, trips
@@ -39,16 +40,9 @@ def work(now: datetime) -> None:
     tasks.settle_due()
 
 
-def decide(dispute: str, now: datetime, *, won: bool) -> None:
+def decided(dispute: str, now: datetime, *, won: bool) -> None:
     """The bank decides, and we hear of it; a second time changes nothing."""
-    if won:
-        row = Dispute.objects.get(dispute=dispute)
-        disputes.put_together(
-            dispute_id=row.id, evidence={"product_description": "A seat."}, advice="", now=now
-        )
-        disputes.submit(dispute_id=row.id, now=now, by=None)
-        work(now)
-    runtime.current().decide_dispute(dispute, won=won)
+    decide(dispute, now, won=won)
     for _twice in range(2):
         sightings.look("dispute", dispute, now=now)
         work(now)
@@ -67,8 +61,7 @@ def left(clock: Any, now: datetime) -> tuple[Pledge, str, datetime]:
     work(then)
     mine = Pledge.objects.select_related("payment", "trip").get(id=mine.id)
     assert mine.state == "refunded"
-    dispute = runtime.current().open_dispute(Attempt.objects.get(payment=mine.payment).charge)["id"]
-    sightings.look("dispute", dispute, now=then)
+    dispute = complain(mine, then)
     return mine, dispute, then
 
 
@@ -82,7 +75,7 @@ def test_what_was_kept_goes_back_when_the_bank_has_decided(
     work(then)
     assert not Refund.objects.filter(attempt__payment=mine.payment, reason__startswith="cancelled").exists()
 
-    decide(dispute, then, won=won)
+    decided(dispute, then, won=won)
 
     paid = Payment.objects.get(id=payment_id_of(mine))
     back = Refund.objects.filter(attempt__payment=paid, reason__startswith="cancelled")
@@ -97,7 +90,7 @@ def test_what_was_kept_goes_back_when_the_bank_has_decided(
 def test_lost_and_won_after_all_it_goes_back_as_well(left: tuple[Pledge, str, datetime], sam: User) -> None:
     mine, dispute, then = left
     trips.cancel(trip_id=mine.trip_id, now=then, by=sam)
-    decide(dispute, then, won=False)
+    decided(dispute, then, won=False)
 
     runtime.current().reconsider_dispute(dispute)
     sightings.look("dispute", dispute, now=then)
@@ -112,7 +105,7 @@ def test_of_a_trip_that_runs_what_is_kept_stays(left: tuple[Pledge, str, datetim
     mine, dispute, then = left
     before = Payment.objects.get(id=payment_id_of(mine)).refunded_minor
 
-    decide(dispute, then, won=True)
+    decided(dispute, then, won=True)
 
     assert Payment.objects.get(id=payment_id_of(mine)).refunded_minor == before
     assert audits.check(now=then) == {}

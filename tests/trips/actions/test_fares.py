@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from django.db import IntegrityError
 
-from payments.actions import audits, disputes, operations, payments, sightings
-from payments.models import Attempt, Dispute, Payment, Refund
-from payments.sandbox import runtime
+from payments.actions import audits, payments, sightings
+from payments.models import Attempt, Payment, Refund
 from payments.states import PaymentState
 from rally import rules
 from rally.models import Notice
 from tests.factories import pledges as make
+from tests.factories.disputes import complain, decide
 from tests.factories.payments import MASTERCARD, SAVES_THEN_DECLINES
 from tests.factories.people import person
 from tests.factories.trips import falling_van, proposed
@@ -502,23 +502,14 @@ def test_all_of_it_given_back_by_hand_leaves_nothing_to_give(
 def test_a_dispute_only_puts_it_off(van: Trip, at: Any, now: datetime, won: bool) -> None:
     disputed, other = confirmed(van, now, 5, 6)
     make.backed(van, seats=2, now=now)
-    dispute = runtime.current().open_dispute(Attempt.objects.get(payment=disputed.payment).charge)["id"]
-    sightings.look("dispute", dispute, now=now)
+    dispute = complain(disputed, now)
     fares.close(trip_id=van.id, now=now)
     assert [refund.attempt.payment_id for refund in Refund.objects.all()] == [other.payment_id]
     assert list(prices.owed()) == [disputed]
     assert len(prices.overcharged()) == 1
 
     if won:
-        row = Dispute.objects.get()
-        disputes.put_together(
-            dispute_id=row.id, evidence={"product_description": "A seat."}, advice="", now=now
-        )
-        disputes.submit(dispute_id=row.id, now=now, by=None)
-        for each in operations.due(now=now):
-            operations.run(each, now=now)
-        runtime.current().decide_dispute(dispute, won=True)
-        sightings.look("dispute", dispute, now=now)
+        decide(dispute, now, won=True)
     moment = close(van, at)
     sightings.look("dispute", dispute, now=moment)  # nobody answered: the bank has given all of it back
     tasks.close_fares()

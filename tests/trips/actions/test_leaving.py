@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 
 from payments import gateway
-from payments.actions import disputes, inbox, operations, sightings
+from payments.actions import inbox, sightings
 from payments.errors import DisputeOpen
-from payments.models import Attempt, Checkout, Dispute, Refund
+from payments.models import Attempt, Checkout, Refund
 from payments.queries import credit_of
 from payments.sandbox import runtime
 from payments.states import RefundState
 from rally.models import Notice
 from rally.money import Money
 from tests.factories import pledges as make
+from tests.factories.disputes import complain, decide
 from tests.factories.payments import REFUND_FAILS, type_card
 from tests.factories.trips import proposed
 from tests.racing import at_once
@@ -360,27 +361,6 @@ def test_a_lost_dispute_frees_the_seats_and_gives_nothing_back_twice(at: Any, no
 
     assert (after.state, fresh(trip).seats_taken, given_back(mine)) == ("refunded", 9, 0)
     assert Notice.objects.get(kind="trips.withdrawn").facts["by_the_bank"] is True
-
-
-def complain(pledge: Pledge, now: datetime) -> str:
-    """The rider complains at the bank, and we hear of it. Answers the provider's id."""
-    dispute = runtime.current().open_dispute(Attempt.objects.get(payment=pledge.payment).charge)
-    sightings.look("dispute", dispute["id"], now=now)
-    return str(dispute["id"])
-
-
-def decide(dispute: str, now: datetime, *, won: bool) -> None:
-    """The bank has decided; it looks at what we sent only if it may decide for us."""
-    if won:
-        row = Dispute.objects.get(dispute=dispute)
-        disputes.put_together(
-            dispute_id=row.id, evidence={"product_description": "A seat."}, advice="", now=now
-        )
-        disputes.submit(dispute_id=row.id, now=now, by=None)
-        for each in operations.due(now=now):
-            operations.run(each, now=now)
-    runtime.current().decide_dispute(dispute, won=won)
-    sightings.look("dispute", dispute, now=now)
 
 
 def test_a_trip_that_is_called_off_keeps_nothing(at: Any, now: datetime, sam: Any) -> None:

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from payments.actions import disputes, operations, payments, sightings
-from payments.models import Attempt, Dispute, Payment
+from payments.actions import payments, sightings
+from payments.models import Payment
 from payments.queries import credit_of
-from payments.sandbox import runtime
 from payments.states import PaymentState
 from rally import rules
 from rally.models import Notice, User
 from rally.money import Money
 from tests.factories import pledges as make
+from tests.factories.disputes import complain, decide
 from tests.factories.trips import proposed
 from tests.seeing import given_back
 from trips import tasks
@@ -35,24 +35,9 @@ def van(at: Any, cleo: User, now: datetime) -> Trip:
     return make.bound(trip, seats=14, now=now)
 
 
-def complains(pledge: Pledge, now: datetime) -> str:
-    """The rider goes to the bank, which takes all of the money; the provider's id of the dispute."""
-    dispute: str = runtime.current().open_dispute(Attempt.objects.get(payment=pledge.payment).charge)["id"]
-    sightings.look("dispute", dispute, now=now)
-    return dispute
-
-
 def decided(dispute: str, now: datetime, *, won: bool) -> None:
     """The bank decides, and we hear of it twice."""
-    if won:
-        row = Dispute.objects.get(dispute=dispute)
-        disputes.put_together(
-            dispute_id=row.id, evidence={"product_description": "A seat."}, advice="", now=now
-        )
-        disputes.submit(dispute_id=row.id, now=now, by=None)
-        for each in operations.due(now=now):
-            operations.run(each, now=now)
-    runtime.current().decide_dispute(dispute, won=won)
+    decide(dispute, now, won=won)
     for _twice in range(2):
         sightings.look("dispute", dispute, now=now)
         payments.announce_again(now=now)
@@ -78,7 +63,7 @@ def half(pledge: Pledge) -> int:
 @pytest.mark.parametrize("won", [True, False])
 def test_a_dispute_only_puts_it_off(van: Trip, at: Any, now: datetime, won: bool) -> None:
     rider = make.backed(van, seats=2, now=now)
-    dispute = complains(rider, now)
+    dispute = complain(rider, now)
     not_driven(van, now)
     assert (given_back(rider), told(rider.rider)) == (0, [])
 
@@ -95,7 +80,7 @@ def test_a_dispute_only_puts_it_off(van: Trip, at: Any, now: datetime, won: bool
 
 def test_what_was_raised_meanwhile_is_given_at_once(van: Trip, now: datetime) -> None:
     rider = make.backed(van, seats=2, now=now)
-    dispute = complains(rider, now)
+    dispute = complain(rider, now)
     for percent in (None, 80, 50):
         not_driven(van, now, percent)
     not_driven(van, now, 10, "outbound")
@@ -128,7 +113,7 @@ def test_who_pays_later_gets_it_then(
 
 def test_nobody_gets_a_share_of_a_way_that_was_driven(van: Trip, now: datetime) -> None:
     rider = make.backed(van, seats=2, now=now)
-    decided(complains(rider, now), now, won=True)
+    decided(complain(rider, now), now, won=True)
     assert given_back(rider) == 0
 
 
@@ -146,7 +131,7 @@ def test_who_has_not_paid_yet_counts_for_what_one_person_gives(van: Trip, now: d
 
 def test_what_waits_for_a_bank_counts_on_both_ways(van: Trip, now: datetime, sam: User) -> None:
     for rider in Pledge.objects.all():
-        complains(rider, now)
+        complain(rider, now)
     whole = sum(each.charge.minor for each in Pledge.objects.all())
     rules.change("by_hand_most", whole // 4, now=now, by=None)
     rules.change("one_leg_percent", 30, now=now, by=None)
@@ -163,7 +148,7 @@ def test_a_seat_sold_again_while_a_bank_has_its_money_is_not_ridden(
     at.move_to(late)
     stays = [pledges.Passenger(seat.name, (), seat.id) for seat in rider.passengers.all()][:1]
     pledges.change_seats(pledge_id=rider.id, passengers=stays, by=rider.rider, now=late)
-    dispute = complains(rider, late)
+    dispute = complain(rider, late)
     make.backed(van, seats=4, now=late)
     resale.resell(trip_id=van.id, now=late)
     assert not rider.freed_seats.filter(resold_at=None).exists()
