@@ -91,7 +91,10 @@ def _log(ride: Ride) -> Iterable[str]:
 
 
 def _boarding(ride: Ride) -> Iterable[str]:
-    """Each check-in with its time and device; for whom there is none, that is said."""
+    """Each check-in with its time and device; for whom there is none, that is said, once there can be one."""
+    if not any(run.started_at for run in ride.runs):
+        yield "The bus had not left when this was written."
+        return
     for leg, way in _LEGS.items():
         for seat in ride.seats:
             taps = [each for each in ride.boardings if each.leg == leg and each.seat_id == seat.id]

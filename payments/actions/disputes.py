@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -49,7 +50,7 @@ def take_over(seen: words.DisputeSeen, *, now: datetime) -> Payment | None:
     Old and repeated sightings are harmless: lines are booked once, and what has ended does not begin again, unless the
     bank gives back what was lost. Its end is news of the payment: what could not be given back meanwhile can be now.
     """
-    attempt = Attempt.objects.filter(intent=seen.intent).first()
+    attempt = Attempt.of_intent(seen.intent)
     if attempt is None:
         return None
     payment = locks.locked_payment(attempt.payment_id)
@@ -139,14 +140,13 @@ def _move(row: Dispute, to: DisputeState, now: datetime) -> None:
 
 def announce(row: Dispute) -> None:
     """Tell the app above, once this is committed, that evidence is wanted."""
-    dispute_id = row.id
+    transaction.on_commit(partial(_ask_for_evidence, row.id))
 
-    def send() -> None:
-        for receiver, answer in signals.dispute_opened.send_robust(sender=Dispute, dispute_id=dispute_id):
-            if isinstance(answer, Exception):
-                logger.error("dispute_opened.failed receiver=%r", receiver, exc_info=answer)
 
-    transaction.on_commit(send)
+def _ask_for_evidence(dispute_id: UUID) -> None:
+    for receiver, answer in signals.dispute_opened.send_robust(sender=Dispute, dispute_id=dispute_id):
+        if isinstance(answer, Exception):
+            logger.error("dispute_opened.failed receiver=%r", receiver, exc_info=answer)
 
 
 # ---- evidence
@@ -297,20 +297,25 @@ def can_be_blamed(row: Dispute) -> QuerySet[Payee]:
 def send_due(*, now: datetime, limit: int = 50) -> int:
     """Send what nobody sent, `evidence_hours_before` the bank stops taking it. Answers how many were sent.
 
-    What our own books say the payer is right about is never contested by itself: that is for a person, who is told.
-    Disputes without evidence are told to the app above once more. Harmless to repeat.
+    What our own books say the payer is right about is never contested by itself: that is for a person, who is told. The
+    app above is asked anew about all that wait, in rounds, and about each before it is sent: the bus may have left since, or
+    not run at all. Outside a transaction. Harmless to repeat.
     """
     before = now + timedelta(hours=rules.current().evidence_hours_before)
     waiting = _unanswered()
-    for row in rounds.following("evidence", waiting.filter(evidence={}), limit=limit, now=now):
-        announce(row)
+    for row in rounds.following("evidence", waiting, limit=limit, now=now):
+        _ask_for_evidence(row.id)
     due = waiting.filter(respond_by__lte=before, advice="").exclude(evidence={}).order_by("respond_by", "id")
-    return sum(_send(each, now) for each in due.values_list("id", flat=True)[:limit])
+    return sum(_send(each, now) for each in list(due.values_list("id", flat=True)[:limit]))
 
 
 def _send(dispute_id: UUID, now: datetime) -> bool:
+    _ask_for_evidence(dispute_id)
     try:
-        submit(dispute_id=dispute_id, now=now, by=None)
+        with transaction.atomic():
+            if _locked(dispute_id).advice:
+                return False  # it has become a matter for a person
+            submit(dispute_id=dispute_id, now=now, by=None)
     except (DisputeClosed, NoEvidence):
         return False  # somebody was quicker
     return True

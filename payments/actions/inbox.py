@@ -198,7 +198,7 @@ def _is_known(event: InboxEvent) -> bool:
 
 
 def _attempt_known(intent: str, about: dict[str, Any]) -> bool:
-    attempt = Attempt.objects.filter(intent=intent).first()
+    attempt = Attempt.of_intent(intent)
     if attempt is None:
         return False
     match attempt.state:

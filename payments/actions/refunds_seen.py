@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 @transaction.atomic
 def take_over(seen: words.RefundSeen, *, now: datetime) -> Refund | None:
     """Write down what became of a refund, including one that somebody made at the provider. None when not ours."""
-    found = Attempt.objects.filter(intent=seen.intent).first()
+    found = Attempt.of_intent(seen.intent)
     if found is None:
         return None
     payment = locks.locked_payment(found.payment_id)

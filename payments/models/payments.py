@@ -216,6 +216,12 @@ class Attempt(Row):
     def __str__(self) -> str:
         return f"attempt {self.n}: {self.state}"
 
+    @classmethod
+    def of_intent(cls, intent: str) -> Attempt | None:
+        """The attempt with this id at the provider. None when it is not ours, and for none at all: what was never sent has
+        none either."""
+        return cls.objects.filter(intent=intent).first() if intent else None
+
     @property
     def live(self) -> bool:
         """Money is held by it, or may be."""

@@ -339,15 +339,46 @@ def test_it_is_sent_by_itself_before_it_is_too_late(sandbox: Sandbox, ana: User,
 def test_what_the_payer_is_right_about_is_not_contested_by_itself(
     sandbox: Sandbox, ana: User, time: Time
 ) -> None:
-    row = with_evidence(complained(sandbox, taken(ana, time), time), time, advice="the trip did not run")
-    assert disputes.send_due(now=time() + timedelta(days=6)) == 0
+    row = complained(sandbox, taken(ana, time), time)
+
+    def advise(**_more: Any) -> None:
+        with_evidence(row, time, advice="the trip did not run")
+
+    signals.dispute_opened.connect(advise)  # after the app above, which knows no ride of this payment
+    try:
+        for _twice in range(2):  # asked before it is sent, and kept then
+            assert disputes.send_due(now=time() + timedelta(days=6)) == 0
+    finally:
+        signals.dispute_opened.disconnect(advise)
     time.move(days=8)
     work(time)
     row.refresh_from_db()
     assert row.state == DisputeState.LOST
 
 
-def test_evidence_is_asked_for_until_there_is_some(sandbox: Sandbox, ana: User, time: Time) -> None:
+def test_what_is_sent_is_what_is_known_then(sandbox: Sandbox, ana: User, sam: User, time: Time) -> None:
+    row = complained(sandbox, taken(ana, time), time)
+    disputes.add_words(dispute_id=row.id, text="He boarded.", now=time(), by=sam)
+    boarded: list[str] = []
+
+    def tell(**_more: Any) -> None:
+        log = {"access_activity_log": "; ".join(boarded)}
+        disputes.put_together(dispute_id=row.id, evidence=log, advice="", now=time())
+
+    signals.dispute_opened.connect(tell)
+    try:
+        disputes.send_due(now=time())
+        boarded.append("boarded at 06:12")
+        assert disputes.send_due(now=time() + timedelta(days=6)) == 1
+    finally:
+        signals.dispute_opened.disconnect(tell)
+    asked = Operation.objects.get(kind=Operation.Kind.EVIDENCE).params["evidence"]
+    assert asked == {"access_activity_log": "boarded at 06:12", "uncategorized_text": "He boarded."}
+    run_all(time)
+    sandbox.decide_dispute(row.dispute, won=False)
+
+
+def test_evidence_is_asked_for_as_long_as_the_bank_waits(sandbox: Sandbox, ana: User, time: Time) -> None:
     row = complained(sandbox, taken(ana, time), time)
     heard: list[UUID] = []
 
@@ -359,6 +390,7 @@ def test_evidence_is_asked_for_until_there_is_some(sandbox: Sandbox, ana: User, 
         disputes.send_due(now=time())
         row.refresh_from_db()
         assert row.evidence["customer_name"] == "Ana"  # put together by an app above
+        disputes.submit(dispute_id=row.id, now=time(), by=None)
         disputes.send_due(now=time())
     finally:
         signals.dispute_opened.disconnect(hear)

@@ -25,6 +25,7 @@ from payments.models import (
     Attempt,
     Checkout,
     Customer,
+    Dispute,
     InboxEvent,
     LedgerTransfer,
     Operation,
@@ -554,3 +555,24 @@ def test_what_nobody_wanted_is_borne_by_nobody() -> None:
     assert bearers.of(payment=Payment(), refund=refund, now=datetime.now(UTC)) == [
         ledger.Source("rider:deposit", 500)
     ]
+
+
+def test_what_belongs_to_no_intent_belongs_to_none_of_ours(sandbox: Sandbox, ana: User, time: Time) -> None:
+    """A charge that somebody made without an intent in the same account; and an attempt of ours that was never sent."""
+    row = payment(ana, now=time())
+    Attempt.objects.create(payment=row, n=1, amount_minor=4200, captures_at_once=True, created_at=time())
+    booking = words.Booking(id="txn_x", amount=-4200, fee=0)
+    refund = words.RefundSeen(
+        id="re_x",
+        status="succeeded",
+        amount=4200,
+        intent="",
+        booking=booking,
+        returned=None,
+        tags=words.Tags(),
+    )
+    dispute = words.DisputeSeen(id="du_x", status="open", intent="", refundable=False, bookings=(booking,))
+    assert sightings.refund(refund, now=time()) is None
+    assert sightings.dispute(dispute, now=time()) is None
+    for table in (Refund, Dispute, LedgerTransfer):
+        assert not table._default_manager.exists()

@@ -123,8 +123,14 @@ def test_the_receiver_does_it_and_twice_is_as_things_stand_then(
     run: Run, dispute: Dispute, dee: User
 ) -> None:
     put_evidence_together(sender=None, dispute_id=dispute.id)
+    log = Dispute.objects.get(id=dispute.id).evidence["access_activity_log"]
+    assert "The bus had not left when this was written." in log
+    assert "check-in" not in log
     board(run, "Di Fox", dee, "outbound", run.trip.departs_at)
-    assert "Di Fox was checked in" in assembled(dispute).evidence["access_activity_log"]
+    Run.objects.filter(id=run.id).update(started_at=run.trip.departs_at)
+    log = assembled(dispute).evidence["access_activity_log"]
+    assert "Di Fox was checked in" in log
+    assert "had not left" not in log
 
 
 def test_a_payment_for_no_ride_says_who_paid_for_what(ana: User) -> None:
