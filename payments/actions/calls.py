@@ -18,11 +18,15 @@ from payments.states import (
     TRANSFER,
     AttemptState,
     CheckoutState,
+    OperationState,
     PaymentState,
     RefundState,
     TransferState,
 )
 from rally import journal as changes
+
+#: Why an operation has ended that never came about because nobody wanted it any more.
+NOT_SENT = "not_sent"
 
 
 @dataclass(frozen=True)
@@ -233,6 +237,8 @@ def _finish_transfer(_operation: Operation, seen: words.TransferSeen, now: datet
 
 
 def _give_up_transfer(operation: Operation, error: words.ProviderTrouble, now: datetime) -> bool:
+    if error.code == NOT_SENT:
+        return True  # it waits for a bank's decision, as what was not journaled yet: `earnings.send_due`
     if error.code == "balance_insufficient" and earnings.not_covered(transfer_id=operation.subject, now=now):
         return True
     transfer = locks.locked_transfer(operation.subject)
@@ -249,11 +255,15 @@ def _send_reverse(operation: Operation) -> words.TransferSeen:
 
 
 def _sent(operation: Operation) -> str:
-    """The provider's id of the transfer to take back. Raises `Unknown` while it is still on its way."""
-    sent = Transfer.objects.get(id=operation.params["transfer"]).transfer
-    if not sent:
+    """The provider's id of the transfer to take back. Raises `Unknown` while it is still on its way, and `Refused` when it
+    was never sent: then what is owed is kept from what is."""
+    transfer = Transfer.objects.get(id=operation.params["transfer"])
+    if transfer.transfer:
+        return transfer.transfer
+    asked = Operation.objects.filter(kind=Operation.Kind.TRANSFER, subject=transfer.id)
+    if asked.exclude(state=OperationState.FAILED).exists():
         raise words.Unknown("transfer_not_sent_yet")
-    return sent
+    raise words.Refused("transfer_never_sent")
 
 
 def _find_reversed(operation: Operation) -> words.TransferSeen | None:
@@ -327,7 +337,14 @@ def may_yet_come(operation: Operation) -> bool:
 
 def needless(operation: Operation, payment: Payment | None) -> bool:
     """Whether nobody wants it any more: a bank that was not asked yet need not be asked for a payment that is being released,
-    or was paid on a page meanwhile."""
+    or was paid on a page meanwhile; and nothing is sent on that a bank may take away."""
     asks = operation.kind in (Operation.Kind.AUTHORIZE, Operation.Kind.CHARGE)
     over = (PaymentState.RELEASING, PaymentState.PAID)
-    return asks and payment is not None and payment.state in over
+    return (asks and payment is not None and payment.state in over) or is_frozen(operation)
+
+
+def is_frozen(operation: Operation) -> bool:
+    """Whether it would send on what a bank may take away: a dispute came between the wish and the call."""
+    if operation.kind != Operation.Kind.TRANSFER:
+        return False
+    return earnings.is_frozen(Transfer.objects.get(id=operation.subject))

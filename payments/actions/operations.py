@@ -106,7 +106,11 @@ def _ask(operation: Operation, sent_before: datetime | None, now: datetime) -> O
     call = calls.KINDS[operation.kind]
     if sent_before is None and calls.needless(operation, operation.payment):
         # It stays unwanted until this has ended, so nothing can go wrong between looking and giving up.
-        return _give_up(operation, words.Refused("not_sent"), now)
+        return _give_up(operation, words.Refused(calls.NOT_SENT), now)
+    if calls.is_frozen(operation) and operation.server_errors < _STORED_FAILURES:
+        # What came of the call before is not known: looked up when its absence can be believed, not sent meanwhile.
+        operation.server_errors = _STORED_FAILURES
+        return _postpone(operation, words.Unknown("disputed"), now, pause=QUIET)
     if _must_look_first(operation, sent_before, now):
         found = call.find(operation)
         if found is not None:
@@ -169,8 +173,8 @@ def _renew_key(operation: Operation, now: datetime) -> bool:
         operation.state = row.state
         return False  # another worker was here while we looked
     if calls.needless(row, row.payment):
-        calls.KINDS[row.kind].give_up(row, words.Refused("not_sent"), now)
-        _mark(row, OperationState.FAILED, error="not_sent", now=now)
+        calls.KINDS[row.kind].give_up(row, words.Refused(calls.NOT_SENT), now)
+        _mark(row, OperationState.FAILED, error=calls.NOT_SENT, now=now)
         operation.state = row.state
         return False
     row.generation += 1

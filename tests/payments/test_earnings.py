@@ -224,6 +224,33 @@ def test_a_refused_transfer_is_a_task_for_staff(
     assert earnings.send_again(transfer_id=sent.id, now=time(), by=sam).state == TransferState.PAID
 
 
+def test_what_was_to_be_taken_back_of_a_transfer_that_never_went_is_kept_from_it(
+    sandbox: Sandbox, ana: User, sam: User, group: str, time: Time
+) -> None:
+    paid, to = paid_by(ana, group, time, number="4000000000000077"), payee(now=time(), ready=False)
+    book(group, to, 3750, time)
+    Payee.objects.filter(id=to.id).update(can_be_paid=True)  # it was, a moment ago
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "/v1/transfers$", Fault.DROP_BEFORE)
+    earnings.send_due(now=time())
+    payments.refund(payment_id=paid.id, amount=usd(1000), reason="late", now=time(), by=None)
+    owes = queries.balance("operator:receivable")
+    assert owes < 0  # it may have arrived
+    heal(sandbox, time)
+    row = Transfer.objects.get()
+    assert (row.state, row.transfer) == (TransferState.FAILED, "")
+    assert set(Operation.objects.filter(kind="reverse").values_list("state", "error")) == {
+        ("failed", "transfer_never_sent")
+    }
+
+    sandbox.finish_onboarding(to.account)
+    earnings.send_again(transfer_id=row.id, now=time(), by=sam)
+    heal(sandbox, time)
+    row.refresh_from_db()
+    assert (row.state, row.netted_minor) == (TransferState.PAID, -owes)
+    assert queries.balance("operator:receivable") == queries.balance("operator:payable") == 0
+
+
 def test_a_payee_has_one_account(sandbox: Sandbox, time: Time) -> None:
     to = payees.open(name="Prairie Coaches", email="otto@test.example", now=time())
     payees.refresh(payee_id=to.id, now=time())

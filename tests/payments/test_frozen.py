@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from payments import queries
+from payments import gateway, queries
 from payments.actions import disputes, earnings, holding, operations
 from payments.actions.earnings import Due
 from payments.errors import DisputeOpen
 from payments.models import Operation, Payee, Payment, Transfer
 from payments.sandbox.core import Sandbox
+from payments.sandbox.faults import Fault
 from payments.states import OperationState, TransferState
 from rally.models import User
 from tests.factories.payments import payee, usd
-from tests.payments.conftest import Time, run_all, work
+from tests.payments.conftest import Time, heal, run_all, work
 from tests.payments.test_disputes import complained, with_evidence
 from tests.payments.test_earnings import paid_by
 from tests.payments.test_settling import group, share
@@ -131,6 +133,29 @@ def test_what_waits_for_a_bank_keeps_nothing_else_from_going(
     good = paid_by(ben, "trip:another", time, number=AT_ONCE)
     share("trip:another", time, operators=[Due(to.id, {good.id: 1000})])
     assert earnings.send_due(now=time(), limit=1) == 1
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_what_was_asked_for_before_the_dispute_is_looked_for_and_not_sent(
+    sandbox: Sandbox, ana: User, group: str, time: Time, fault: Fault
+) -> None:
+    paid, to = paid_by(ana, group, time, number=AT_ONCE), payee(now=time())
+    share(group, time, operators=[Due(to.id, {paid.id: 1000})])
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "/v1/transfers$", fault)
+    earnings.send_due(now=time())
+    run_all(time)
+    complained(sandbox, paid, time)
+
+    heal(sandbox, time)
+    there = sum(each.amount for each in gateway.transfers_since(time() - timedelta(hours=1)))
+    arrived = fault in (Fault.DROP_AFTER, Fault.STORED_WITH_EFFECT)
+    assert (there, sent()) == ((1000, 1000) if arrived else (0, 0))
+    assert Transfer.objects.get().state == (TransferState.PAID if arrived else TransferState.PENDING)
+
+    won(sandbox, paid, time)
+    send(time)
+    assert (sent(), queries.balance("operator:payable")) == (1000, 0)
 
 
 def test_nobody_sends_it_again_by_hand(
