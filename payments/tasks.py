@@ -138,7 +138,7 @@ def desk_digest() -> None:
 @shared_task(name="payments.correct_invoices")
 def correct_invoices() -> None:
     """Cancel invoices of which something was given back since, and issue them again for what is left."""
-    for payment_id in papers.outdated():
+    for payment_id in papers.standing(now=clock.now()):
         papers.correct(payment_id=payment_id, now=clock.now())
 
 

@@ -10,6 +10,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from payments import locks
+from payments.actions import rounds
 from payments.errors import NothingPaid
 from payments.models import Invoice, Payment, Series
 from payments.queries.receipts import Receipt, receipt
@@ -25,7 +26,7 @@ def issue(
 ) -> Invoice:
     """The invoice for what the payer has paid by now, to this company. The same again: the one that is there.
 
-    Another company, or another amount since: the old one is cancelled by a credit note and a new one is issued. Raises
+    Another company, or another amount or tax since: the old one is cancelled by a credit note and a new one is issued. Raises
     `NothingPaid`, and `BadInput` for a company without a name or an address.
     """
     typed = {"billed_to": billed_to, "address": address, "tax_number": tax_number}
@@ -38,7 +39,8 @@ def issue(
     current = _current(payment)
     if current is not None:
         same = all(getattr(current, name) == value for name, value in company.items())
-        if same and current.total_minor == paid.kept.minor:
+        taxed = (current.tax_name, current.tax_basis_points) == (tax.name, tax.basis_points)
+        if same and taxed and current.total_minor == paid.kept.minor:
             return current
         _cancel(current, now)
     return _write(payment, paid, company, tax, now)
@@ -60,11 +62,11 @@ def correct(*, payment_id: UUID, now: datetime) -> Invoice | None:
     return _write(payment, paid, company, Tax(current.tax_name, current.tax_basis_points), now)
 
 
-def outdated(limit: int = 200) -> list[UUID]:
-    """Payments of which something was given back since their invoice was issued."""
-    standing = Invoice.objects.filter(cancelled_by=None, cancels=None)
-    since = standing.filter(payment__attempts__refunds__created_at__gt=F("issued_at"))
-    return list(since.order_by("payment_id").values_list("payment_id", flat=True).distinct()[:limit])
+def standing(*, now: datetime, limit: int = 200) -> list[UUID]:
+    """The next payments with an invoice that counts, going round: what was given back since to a card, as credit or by a
+    clock that was behind shows in the sum alone."""
+    rows = Invoice.objects.filter(cancelled_by=None, cancels=None)
+    return [each.payment_id for each in rounds.following("invoices", rows, limit=limit, now=now)]
 
 
 def _current(payment: Payment) -> Invoice | None:

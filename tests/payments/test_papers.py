@@ -18,6 +18,7 @@ from rally.errors import BadInput
 from rally.models import User
 from tests.factories.payments import at_page, payment, usd
 from tests.payments.conftest import Time, work
+from tests.payments.test_credits import given
 
 WISCONSIN = Tax("Sales tax WI", 550)
 
@@ -70,6 +71,41 @@ def test_a_refund_corrects_it_once(sandbox: Sandbox, ana: User, time: Time) -> N
     standing = Invoice.objects.get(number="INV-2026-00002")
     assert (standing.total_minor, standing.tax_minor) == (3000, 156)
     assert [line["total_minor"] for line in standing.lines] == [4200, -1200]
+
+
+def test_what_went_back_as_credit_corrects_it_too(sandbox: Sandbox, ana: User, time: Time) -> None:
+    given(ana, 4000, time)
+    opened = payment(ana, now=time(), amount=10_000, use_credit=True)
+    row = at_page(opened, Checkout.Mode.CHARGE, now=time())
+    issue(row, time)
+    for reason, amount in (("left", 7500), ("resold:1", 2500)):
+        payments.refund(payment_id=row.id, amount=usd(amount), reason=reason, now=time(), by=None)
+        work(time)
+        tasks.correct_invoices()
+    assert [each.total_minor for each in Invoice.objects.filter(cancels=None).order_by("number")] == [
+        10000,
+        2500,
+    ]
+    assert not Invoice.objects.filter(cancels=None, cancelled_by=None).exists()
+
+
+def test_a_refund_by_a_clock_that_is_behind_corrects_it(sandbox: Sandbox, ana: User, time: Time) -> None:
+    row, before = paid(ana, time), time()
+    time.move(minutes=1)
+    issue(row, time)
+    payments.refund(payment_id=row.id, amount=usd(1200), reason="fare_fell", now=before, by=None)
+    tasks.correct_invoices()
+    assert Invoice.objects.get(cancelled_by=None, cancels=None).total_minor == 3000
+
+
+def test_another_tax_rate_cancels_the_first(sandbox: Sandbox, ana: User, time: Time) -> None:
+    row = paid(ana, time)
+    issue(row, time)
+    company = {"billed_to": "Acme Inc.", "address": "1 Road\nTown", "tax_number": ""}
+    for _twice in range(2):
+        papers.issue(payment_id=row.id, tax=Tax("Sales tax WI", 600), now=time(), **company)
+    assert numbers() == ["CN-2026-00001", "INV-2026-00001", "INV-2026-00002"]
+    assert Invoice.objects.get(number="INV-2026-00002").tax_minor == 238
 
 
 def test_what_came_back_wholly_is_only_cancelled(sandbox: Sandbox, ana: User, time: Time) -> None:
