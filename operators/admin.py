@@ -19,6 +19,7 @@ from operators.queries import due
 from operators.states import OperatorState
 from rally import clock
 from rally.errors import Refusal
+from rally.ids import uuid7
 from rally.models import User
 from rally.money import Money
 from rally.screens import ReadOnly
@@ -36,14 +37,18 @@ class OperatorForm(forms.ModelForm):
         help_text=_("US dollars, kept from the pay that is sent next"),
     )
     why = forms.CharField(label=_("Reason, if you change something"), max_length=200, required=False)
+    #: Of this form as it was opened: however often it is sent, it charges once.
+    reference = forms.UUIDField(initial=uuid7, widget=forms.HiddenInput, required=False)
 
     class Meta:
         model = Operator
         fields = ["state"]
 
     def clean(self) -> dict[str, Any]:
-        """A change needs a reason."""
+        """A change needs a reason, and a charge a form of ours."""
         cleaned = super().clean() or {}
+        if cleaned.get("penalty") and not cleaned.get("reference"):
+            raise forms.ValidationError(_("Open this page again to charge the company."))
         changed = {"state", "penalty"} & set(self.changed_data)
         if changed and len((cleaned.get("why") or "").strip()) < 3:
             self.add_error("why", _("Say why."))
@@ -58,7 +63,9 @@ class OperatorAdmin(admin.ModelAdmin):
     list_display = ["name", "code", "base_name", "state", "usdot", "created_at"]
     list_filter = ["state"]
     search_fields = ["name", "code", "usdot", "email"]
-    fields = ["name", "code", "email", "phone", "base_name", "usdot", "created_at", "state", "penalty", "why"]
+    fields = [
+        "name", "code", "email", "phone", "base_name", "usdot", "created_at", "state", "penalty", "why", "reference",
+    ]  # fmt: skip
     readonly_fields = ["name", "code", "email", "phone", "base_name", "usdot", "created_at"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -73,13 +80,16 @@ class OperatorAdmin(admin.ModelAdmin):
         """Through the actions."""
         amount = form.cleaned_data.get("penalty")
         if amount:
-            holding.penalise(
+            fresh = holding.penalise(
                 operator_id=obj.id,
                 amount=Money(int(amount * 100), "USD"),
                 why=form.cleaned_data["why"],
+                reference=str(form.cleaned_data["reference"]),
                 now=clock.now(),
                 by=User.asking(request),
             )
+            if not fresh:
+                messages.warning(request, _("The company was charged already by this form."))
         if "state" not in form.changed_data:
             return
         act = companies.suspend if obj.state == OperatorState.SUSPENDED else companies.activate

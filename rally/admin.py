@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, ClassVar
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import UserChangeForm
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
+from rest_framework.authtoken.models import TokenProxy
 
 from rally import clock, outbox, rules
 from rally.errors import BadInput
 from rally.models import Notice, RuleValue, StateChange, User
-from rally.screens import ReadOnly
+from rally.screens import Audited, ReadOnly
 
 
 class PersonForm(UserChangeForm):
@@ -26,29 +30,95 @@ class PersonForm(UserChangeForm):
         """Nobody is let in here by an address that anybody may have typed."""
         given = super().clean() or self.cleaned_data
         more = {"is_staff", "is_superuser", "groups", "user_permissions"} & set(self.changed_data)
-        if any(given.get(name) for name in more) and given.get("email") != self.instance.proven_address:
+        if any(given.get(name) for name in more) and not self.instance.is_proven:
             raise forms.ValidationError(
                 _("This address has not been shown to be theirs. Let them sign in by a code first.")
             )
         return given
 
 
+class NewPersonForm(forms.ModelForm):
+    """An account for somebody who signs in by a code sent to the address."""
+
+    class Meta:
+        model = User
+        fields = ("email", "name")
+
+    def clean_email(self) -> str:
+        """As it is kept, so that one that is there is seen."""
+        return str(self.cleaned_data["email"]).lower()
+
+    def save(self, commit: bool = True) -> Any:
+        """Without a password."""
+        self.instance.set_unusable_password()
+        return super().save(commit)
+
+
+# Money by hand wants two persons: nobody may get into a colleague's account by these screens.
+
+
 @admin.register(User)
-class People(UserAdmin):
-    """Accounts: found by address or name; passwords are set by their owners."""
+class People(Audited, UserAdmin):
+    """Accounts: found by address or name; passwords are set by their owners, and so is the address of one that is there."""
 
     form = PersonForm
+    add_form = NewPersonForm
+    add_form_template = None  # Django's own is about passwords
+    audited_as = "person.change"
+    audited: ClassVar[Mapping[str, str]] = {
+        "is_active": "",
+        "is_staff": "",
+        "is_superuser": "",
+        "groups": "name",
+        "user_permissions": "codename",
+    }
     list_display = ("email", "name", "is_staff", "is_active", "date_joined")
     search_fields = ("email", "name")
     ordering = ("email",)
     fieldsets = (
-        (None, {"fields": ("email", "password", "name", "phone")}),
+        (None, {"fields": ("email", "name", "phone")}),
         (
             _("Permissions"),
             {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")},
         ),
     )
-    add_fieldsets = ((None, {"fields": ("email", "name", "password1", "password2")}),)
+    add_fieldsets = ((None, {"fields": ("email", "name")}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Codes to sign in by are sent to the address."""
+        return ("email",) if obj is not None else ()
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002 - Django's word
+        """There is no such page."""
+        raise Http404
+
+
+# Theirs are registered when this is read, because allauth and the framework stand before us in INSTALLED_APPS.
+admin.site.unregister([EmailAddress, Authenticator, TokenProxy])  # a token is as good as a password
+
+
+@admin.register(EmailAddress)
+class Addresses(ReadOnly, admin.ModelAdmin):
+    """Addresses that people typed, and whether they have shown that they are theirs."""
+
+    list_display = ("email", "user", "primary", "verified")
+    list_filter = ("primary", "verified")
+    list_select_related = ("user",)
+    search_fields = ("email", "user__email", "user__name")
+
+
+@admin.register(Authenticator)
+class SecondFactors(ReadOnly, admin.ModelAdmin):
+    """Who signs in with more than a code or a password. The secrets are on no screen."""
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    list_select_related = ("user",)
+    fields = list_display
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Nor can a secret be guessed letter by letter, by filters typed into the address."""
+        return not lookup.startswith("data") and super().lookup_allowed(lookup, value, request)
 
 
 @admin.register(Notice)

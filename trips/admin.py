@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import QuerySet, URLField
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from rally import clock
 from rally.errors import Refusal
 from rally.models import User
-from rally.screens import ReadOnly
+from rally.screens import Audited, ReadOnly
 from trips.actions import events, trips
 from trips.models import Event, Friend, Partner, Place, Promotion, PromotionUse, Stop, Trip, Venue
 from trips.queries import moving
 
 
 @admin.register(Partner)
-class Partners(admin.ModelAdmin):
-    """Leagues, teams and venues that send us events, and who of them may sign in."""
+class Partners(Audited):
+    """Leagues, teams and venues that send us events, and who of them may sign in. Who is paid for one is opened by actions."""
 
     list_display = ("name", "slug", "website")
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
     autocomplete_fields = ("members",)
+    readonly_fields = ("payee",)
+    formfield_overrides: ClassVar = {URLField: {"assume_scheme": "https"}}
+    audited_as = "partner.change"
+    audited: ClassVar[Mapping[str, str]] = {"share_percent": "", "members": "pk"}
 
 
 @admin.register(Venue)

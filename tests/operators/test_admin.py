@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 import pytest
@@ -13,6 +14,7 @@ from operators.states import OperatorState, PaperKind
 from payments.queries import balance
 from rally.models import Notice, StateChange, User
 from tests.factories.operators import company, confirmed_run, paper
+from tests.seeing import text
 
 pytestmark = pytest.mark.django_db
 
@@ -112,10 +114,40 @@ def test_pay_is_held_back_and_lifted_by_staff(desk: Client, sam: User) -> None:
     assert desk.get(reverse("admin:operators_holdback_changelist")).status_code == 200
 
 
+def mark(desk: Client, operator: Operator) -> str:
+    """What the form of a company hides, as it is opened now."""
+    page = desk.get(reverse("admin:operators_operator_change", args=[operator.id])).content.decode()
+    return re.findall(r'<input type="hidden" name="reference" value="([^"]+)"', page)[0]
+
+
+def charge(desk: Client, operator: Operator, reference: str, why: str = "Came late.") -> str:
+    """The words of the page after the form with this mark was sent."""
+    typed = {"state": "active", "penalty": "50.25", "why": why, "reference": reference}
+    address = reverse("admin:operators_operator_change", args=[operator.id])
+    return text(desk.post(address, typed, follow=True))
+
+
 def test_a_company_is_charged_with_a_reason(desk: Client) -> None:
     operator = company()
-    address = reverse("admin:operators_operator_change", args=[operator.id])
-    assert desk.post(address, {"state": "active", "penalty": "50", "why": ""}).status_code == 200
+    assert "Say why." in charge(desk, operator, mark(desk, operator), why="")
     assert balance("operator:receivable", payee=operator.payee) == 0
-    assert desk.post(address, {"state": "active", "penalty": "50.25", "why": "Came late."}).status_code == 302
+    charge(desk, operator, mark(desk, operator))
     assert balance("operator:receivable", payee=operator.payee) == -5025
+
+
+def test_a_form_charges_a_company_once(desk: Client) -> None:
+    operator = company()
+    opened = mark(desk, operator)
+    assert "was charged already" not in charge(desk, operator, opened)
+    assert "was charged already" in charge(desk, operator, opened)
+    assert balance("operator:receivable", payee=operator.payee) == -5025
+    # Another form is another charge, of the same sum too.
+    charge(desk, operator, mark(desk, operator))
+    assert balance("operator:receivable", payee=operator.payee) == -2 * 5025
+
+
+@pytest.mark.parametrize("reference", ["", "late:ABC"])
+def test_a_charge_without_the_mark_of_its_form_is_none(desk: Client, reference: str) -> None:
+    operator = company()
+    assert "Open this page again" in charge(desk, operator, reference)
+    assert balance("operator:receivable", payee=operator.payee) == 0
