@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
+from django.db.models import F, Func, Q, Sum, Value
+
 from payments import gateway, queries
-from payments.actions import ledger, sightings
+from payments.actions import journal, ledger, sightings
 from payments.gateway import words
 from payments.models import Account, Attempt, FeedCursor, LedgerTransfer
 
@@ -23,6 +25,8 @@ _BACK = timedelta(days=3)
 _NIGHTLY = timedelta(days=40)
 _FEED = "bookings"
 _PART = 500
+#: Payments go on while sums are compared: so often they are read again before they count as different.
+_TRIES = 5
 _Thing = TypeVar("_Thing")
 
 
@@ -57,38 +61,93 @@ def compare_new(*, now: datetime) -> Outcome:
 def compare_all(*, now: datetime) -> Outcome:
     """The balance, every line of forty days both ways, and what banks hold. Changes nothing but what it fetches.
 
-    What differs is looked at once more, because payments go on meanwhile. Outside action. Raises `words.ProviderTrouble`.
+    Payments go on meanwhile, and what moves is no difference. Outside action. Raises `words.ProviderTrouble`.
     """
     outcome = Outcome()
-    for _again in range(2):
-        outcome.differences = _compare_all(outcome, now)
-        if not outcome.differences:
-            break
+    # What is fetched for holds may bring lines, and those change the balance.
+    holds = _holds(now)
+    lines = _lines(outcome, now)
+    checks = {"L2": _balance(now), "L3": lines, "L8": holds}
+    outcome.differences = {name: differences for name, differences in checks.items() if differences}
     return outcome
 
 
-def _compare_all(outcome: Outcome, now: datetime) -> dict[str, list[str]]:
-    since = now - _NIGHTLY
-    open_ = [each for some in _parts(gateway.bookings_since(since)) for each in _mend(some, outcome, now)]
-    books = gateway.books(since=since)
-    lines = [text for line, text in open_ if line.created <= now - _YOUNG]
-    # The balance holds the lines that are on their way to us as well.
-    coming = sum(line.net for line, _text in open_ if line.created > now - _YOUNG)
-    checks = {
-        "L2": queries.l2_balance_agrees(replace(books, balance=books.balance - coming)),
-        "L3": sorted(lines + _only_ours(books, since + _BACK, now - _YOUNG)),
-        "L8": queries.l8_holds_agree(books),
-    }
-    return {name: differences for name, differences in checks.items() if differences}
+# ---- the nightly checks
 
 
-def _only_ours(books: words.Books, after: datetime, until: datetime) -> list[str]:
-    """Lines that we have written down and the provider does not know."""
+def _lines(outcome: Outcome, now: datetime) -> list[str]:
+    """Lines of the provider's that differ from ours after a look, and those that only we have."""
+    since, until = now - _NIGHTLY, now - _YOUNG
+    theirs: set[str] = set()
+    wrong = []
+    for some in _parts(gateway.bookings_since(since)):
+        theirs.update(line.id for line in some)
+        wrong += [text for line, text in _mend(some, outcome, now) if line.created <= until]
     rows = LedgerTransfer.objects.exclude(transaction="").filter(
-        occurred_at__gt=after, occurred_at__lte=until
+        occurred_at__gt=since + _BACK, occurred_at__lte=until
     )
     ours = rows.order_by().values_list("transaction", flat=True).distinct()
-    return [f"{key}: only in our books" for key in ours.iterator() if key not in books.bookings]
+    return sorted(wrong + [f"{key}: only in our books" for key in ours.iterator() if key not in theirs])
+
+
+def _balance(now: datetime) -> list[str]:
+    """Our clearing account against the provider's balance, at a moment when neither moved; if none comes, as it is."""
+    sums = _both_sums()
+    for _again in range(_TRIES):
+        before, coming, sums = sums, _coming(now), _both_sums()
+        if sums == before:
+            break
+    ours, theirs = sums[0], sums[1] - coming
+    return [] if ours == theirs else [f"stripe:balance is {ours}, the provider says {theirs}"]
+
+
+def _both_sums() -> tuple[int, int]:
+    return -queries.balance(Account.STRIPE_BALANCE), gateway.balance()
+
+
+def _coming(now: datetime) -> int:
+    """What the provider's balance holds already of the last minutes and we have not heard of."""
+    lines = [line for line in gateway.bookings_since(now - _YOUNG) if line.created > now - _YOUNG]
+    return sum(line.net for line, _text in _differing(lines))
+
+
+def _holds(now: datetime) -> list[str]:
+    """What banks hold against our memo of it, intent by intent. The list takes its time, and holds come and go while it is
+    read: what differs is fetched one by one before it counts."""
+    listed = gateway.intents_since(now - _NIGHTLY)
+    theirs = Counter({intent.id: intent.capturable for intent in listed if intent.capturable})
+    ours = _held()
+    differing = [key for key in sorted(ours.keys() | theirs.keys()) if ours[key] != theirs[key]]
+    for _again in range(_TRIES):
+        if not differing:
+            break
+        for key in differing:
+            theirs[key] = _capturable(key, now)
+        ours = _held()
+        differing = [key for key in differing if ours[key] != theirs[key]]
+    return [f"{key}: hold:rider is {ours[key]}, the provider says {theirs[key]}" for key in differing]
+
+
+def _held() -> Counter[str]:
+    """What our memo says that banks hold, by intent; a row that is about no attempt stands by its own key."""
+    memo = Account.HOLD_RIDER
+    attempt = Func(F("event_key"), Value("^(un)?hold:"), Value(""), function="regexp_replace")
+    held = [Sum("amount_minor", filter=Q(**{side: memo}), default=0) for side in ("debit", "credit")]
+    rows = LedgerTransfer.objects.filter(Q(debit=memo) | Q(credit=memo)).order_by()
+    sums: dict[str, int] = dict(rows.values_list(attempt).annotate(held=held[0] - held[1]).exclude(held=0))
+    known = Attempt.objects.filter(id__in=[journal.id_in(key) for key in sums])
+    intents = {str(each.id): each.intent for each in known}
+    return Counter({intents.get(key, key): amount for key, amount in sums.items()})
+
+
+def _capturable(intent: str, now: datetime) -> int:
+    """What a bank holds for an attempt as it is now, which is taken over. Nothing where the provider knows no such thing."""
+    try:
+        seen = gateway.intent(intent)
+    except words.Refused:
+        return 0
+    sightings.intent(seen, now=now)
+    return seen.capturable
 
 
 # ---- inside

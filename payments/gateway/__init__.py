@@ -18,6 +18,7 @@ from payments.gateway.line import ask, pages
 from payments.gateway.pace import patient
 from payments.gateway.reading import INTENT, REFUND, SESSION, TRANSFER
 from payments.gateway.since import (
+    balance,
     bookings_since,
     books,
     events_since,
@@ -27,6 +28,7 @@ from payments.gateway.since import (
 )
 
 __all__ = [
+    "balance",
     "bookings_since",
     "books",
     "events_since",

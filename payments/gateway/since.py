@@ -46,17 +46,19 @@ def bookings_since(when: datetime) -> Iterator[words.BookLine]:
     return map(reading.book_line, pages(lambda v1, page: v1.balance_transactions.list({**page, **asked})))
 
 
-def books(*, since: datetime | None = None) -> words.Books:
-    """The provider's own books, for the comparison with ours. Reads everything; not for a request.
+def balance() -> int:
+    """What the provider keeps for us now, available and pending."""
+    parts = ask(lambda v1: v1.balance.retrieve())
+    return sum(part["amount"] for name in ("available", "pending") for part in parts[name])
 
-    `since` leaves out older lines and attempts; the balance is the whole one all the same.
-    """
-    balance = ask(lambda v1: v1.balance.retrieve())
-    asked = _from(since) if since is not None else {}
-    lines = pages(lambda v1, page: v1.balance_transactions.list({**page, **asked}))
-    held = pages(lambda v1, page: v1.payment_intents.list({**page, **asked}))
+
+def books() -> words.Books:
+    """The provider's own books, for the comparison with ours while nothing moves. Reads everything; not for a request."""
+    kept = balance()
+    lines = pages(lambda v1, page: v1.balance_transactions.list(page))
+    held = pages(lambda v1, page: v1.payment_intents.list(page))
     return words.Books(
-        balance=sum(part["amount"] for name in ("available", "pending") for part in balance[name]),
+        balance=kept,
         bookings={line["id"]: line["net"] for line in lines},
         capturable=sum(each["amount_capturable"] for each in held),
     )
