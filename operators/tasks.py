@@ -41,7 +41,7 @@ def sweep_runs() -> None:
         *(partial(runs.give_back, trip_id=each, now=now) for each in due.trips_over_with_a_run()),
         *(partial(pay.book, run_id=each, now=now) for each in due.runs_to_book()),
         *(partial(pay.close, run_id=each, now=now) for each in due.runs_to_close()),
-        *(partial(thanks.thank, trip_id=each, now=now) for each in due.trips_to_thank_for()),
+        *(partial(thanks.thank, trip_id=each, now=now) for each in thanks.to_thank(now=now)),
         *(partial(overdue.ask, run_id=each, now=now) for each in due.runs_overdue(now)),
         *(partial(papers.warn, operator_id=each, now=now) for each in companies_to_warn(now)),
     ]

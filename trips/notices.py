@@ -214,6 +214,11 @@ def came_late(pledge: Pledge, now: datetime) -> None:
     _tell(pledge, "came_late", now)
 
 
+def all_back(pledge: Pledge, now: datetime) -> None:
+    """All that you paid was given back to you before the bus left: your seats are free for others."""
+    _tell(pledge, "all_back", now)
+
+
 def boarding_pass(pledge: Pledge, now: datetime) -> None:
     """Tomorrow: where to stand, and the code of each seat. Handed seats go to those who hold them."""
     seats = list(pledge.passengers.select_related("holder"))

@@ -13,14 +13,16 @@ from django.utils.translation import gettext as _
 from operators import permissions
 from operators.actions.driving import boarding_opens_at
 from operators.errors import AlreadyBoarded, RunNotChangeable, UnknownBoardingCode
-from operators.locks import locked_run
+from operators.locks import locked_run, locked_trip_and_run
 from operators.models import Boarding, Run
 from operators.queries.manifests import seats_of
 from operators.states import RUN, Leg, RunState
 from rally import codes, journal
 from rally.errors import BadInput
+from rally.later import later
 from rally.models import User
-from trips.models import Seat
+from trips.actions import rewards
+from trips.models import Seat, Trip
 
 #: A phone's clock may be fast by this much.
 CLOCK_SLACK = timedelta(minutes=5)
@@ -41,31 +43,32 @@ def board(
     """Check a seat in by its boarding code (or the address on the pass), on one leg.
 
     `at` is when it happened by the device's clock: a phone without network delivers later, and what happened before the
-    bus arrived still counts afterwards. The same device repeating the same `at` gets the same row, even if the
-    check-in was undone since. The first check-in opens the boarding of the run.
+    bus arrived still counts afterwards, also once the bus is back: then whoever is owed something for the ride gets it. The
+    same device repeating the same `at` gets the same row, even if the check-in was undone since. The first check-in opens
+    the boarding of the run.
 
     Raises `NotAllowed`, `UnknownBoardingCode` (not a seat of this run), `AlreadyBoarded` (with who and when),
     `RunNotChangeable` when this leg does not board now, `BadInput` for a leg or a time that cannot be.
     """
-    run = locked_run(run_id)
+    trip, run = locked_trip_and_run(run_id)
     permissions.check_can_drive(by, run)
     typed = code_in(code)
     # What is not made of our letters is no code; the database would stumble over some of it.
     seat = seats_of(run).filter(code=typed).first() if typed and set(typed) <= set(codes.ALPHABET) else None
     if seat is None:
         raise UnknownBoardingCode
-    return _board(run, seat, leg=leg, at=at, device=device, now=now, by=by)
+    return _board(trip, run, seat, leg=leg, at=at, device=device, now=now, by=by)
 
 
 @transaction.atomic
 def board_seat(*, run_id: Any, seat_id: Any, leg: str, at: datetime, now: datetime, by: User) -> Boarding:
     """Check a seat in by tapping its name in the manifest. Otherwise as `board`."""
-    run = locked_run(run_id)
+    trip, run = locked_trip_and_run(run_id)
     permissions.check_can_drive(by, run)
     seat = seats_of(run).filter(id=seat_id).first()
     if seat is None:
         raise UnknownBoardingCode
-    return _board(run, seat, leg=leg, at=at, device="", now=now, by=by)
+    return _board(trip, run, seat, leg=leg, at=at, device="", now=now, by=by)
 
 
 @transaction.atomic
@@ -88,7 +91,9 @@ def undo(*, run_id: Any, seat_id: Any, leg: str, now: datetime, by: User) -> Boa
     return boarding
 
 
-def _board(run: Run, seat: Seat, *, leg: str, at: datetime, device: str, now: datetime, by: User) -> Boarding:
+def _board(
+    trip: Trip, run: Run, seat: Seat, *, leg: str, at: datetime, device: str, now: datetime, by: User
+) -> Boarding:
     if leg not in Leg.values:
         raise BadInput(_("A leg is outbound or return."), field="leg")
     if len(device) > 60:
@@ -108,6 +113,10 @@ def _board(run: Run, seat: Seat, *, leg: str, at: datetime, device: str, now: da
     )
     if run.state == RunState.CONFIRMED:
         journal.move(run, RUN, RunState.BOARDING, now=now, by=by)
+    if trip.state in rewards.RAN:
+        # Captain and friends were thanked by the list as it was; the message may be lost, the sweep finds the trip.
+        rewards.thank_again(trip)
+        later("operators.thank", trip_id=trip.id)
     return boarding
 
 

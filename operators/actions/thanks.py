@@ -8,22 +8,33 @@ from typing import Any
 from uuid import UUID
 
 from operators.models import Boarding
+from payments.actions import rounds
 from payments.errors import DisputeOpen
 from trips.actions import invitations, rewards
-from trips.models import Seat
+from trips.models import Seat, Trip
 from trips.states import PledgeState
 
 
 def thank(*, trip_id: Any, now: datetime) -> None:
     """Give what is due for a completed trip, each in a transaction of its own. Twice is once.
 
-    Outside any transaction: nobody holds two wallets. While a bank has the captain's money a sweep comes again.
+    Outside any transaction: nobody holds two wallets. While somebody may still pay for a seat, or a bank has the captain's
+    money, a sweep comes again.
     """
+    # Asked before who rode: whoever pays in between is met by the next sweep.
+    all_paid = rewards.all_paid(trip_id)
     for rider_id in sorted(who_rode_on_own_seats(trip_id)):
         invitations.has_ridden(rider_id=rider_id, now=now)
     with suppress(DisputeOpen):
         rewards.reward_captain(trip_id=trip_id, rode=who_rode(trip_id), now=now)
-        rewards.thanked(trip_id=trip_id, now=now)
+        if all_paid:
+            rewards.thanked(trip_id=trip_id, now=now)
+
+
+def to_thank(*, now: datetime, limit: int = 100) -> list[UUID]:
+    """The next of the trips that have run and are not thanked for yet, going round: those that wait hold up no others."""
+    ran = Trip.objects.filter(state__in=rewards.RAN, thanked_at=None)
+    return [trip.id for trip in rounds.following("thanks", ran, limit=limit, now=now)]
 
 
 def who_rode(trip_id: Any) -> set[UUID]:

@@ -13,7 +13,6 @@ from operators.states import RunState
 from payments.models import Transfer
 from payments.states import TransferState
 from rally.models import Notice
-from trips.models import Trip
 from trips.states import TripState
 
 _AT_MOST = 200
@@ -88,9 +87,3 @@ def runs_overdue(now: datetime) -> list[UUID]:
         asked["run_not_completed"]
     )
     return list(Run.objects.filter(late).order_by("period").values_list("id", flat=True)[:_AT_MOST])
-
-
-def trips_to_thank_for(limit: int = 100) -> list[UUID]:
-    """Trips that have run and whose captain and friends were not thanked yet, the earliest first."""
-    ran = Trip.objects.filter(state__in=[TripState.COMPLETED, TripState.CLOSED], thanked_at=None)
-    return list(ran.order_by("returns_at").values_list("id", flat=True)[:limit])

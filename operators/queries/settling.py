@@ -17,13 +17,13 @@ from trips.states import PledgeState
 
 def facts_of(trip: Trip, runs: Sequence[Run], payments: Sequence[Payment]) -> Facts:
     """What is known of a trip's money, the payments in their order. With the payments locked."""
-    worths, fares = money.worths(payments), _fares(payments)
-    tax = tax_of(trip)
+    worths, paid, fares = money.worths(payments), money.paid_by_payers(payments), _fares(payments)
+    tax = tax_of(trip)  # of what riders paid: there is none on what a code took off, as their receipts say
     return Facts(
         kept=tuple(
             Kept(
                 worths[each.id].minor,
-                tax=tax.included(worths[each.id]).minor,
+                tax=tax.included(paid[each.id]).minor,
                 fares=fares.get(each.id, 0),
             )
             for each in payments

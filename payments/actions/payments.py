@@ -269,6 +269,15 @@ def lower(*, payment_id: UUID, was: Money, becomes: Money, reason: str, now: dat
     return back
 
 
+@transaction.atomic
+def take_back_promotion(*, payment_id: UUID, amount: Money, reason: str, now: datetime) -> None:
+    """So much of what a promotion paid is ours again: what it paid for is not bought any more. As far as it is left, once
+    per `reason`."""
+    if amount:
+        payment = locks.locked_payment(payment_id)
+        contributions.refund_promotion(payment, amount=amount.minor, reason=reason, now=now)
+
+
 def _to_card(
     payment: Payment, attempt: Attempt, amount: int, *, reason: str, now: datetime, by: User | None
 ) -> Refund:

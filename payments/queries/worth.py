@@ -18,22 +18,31 @@ from rally.money import Money
 def worth(payment: Payment) -> Money:
     """What is kept for whoever drives: taken from the card and spent from credit and promotions, less what was given
     back of either. A promotion counts like money: we bear it, the driver does not."""
-    spent = _spent([payment.id], Contribution.SOURCES).get(payment.id, 0)
-    return payment.refundable + Money(spent, payment.currency)
+    return worths([payment])[payment.id]
 
 
 def worths(payments: Iterable[Payment]) -> dict[UUID, Money]:
     """`worth` of each of these payments, by id, with one query for all."""
-    rows = list(payments)
-    spent = _spent([each.id for each in rows], Contribution.SOURCES)
-    return {each.id: each.refundable + Money(spent.get(each.id, 0), each.currency) for each in rows}
+    return _kept(payments, Contribution.SOURCES)
 
 
 def paid_by_payer(payment: Payment) -> Money:
     """What the payer put in and was not given back by us: by card and from their own credit. A promotion is not theirs.
     What a bank gave back is still in it; `left_to_refund` is without that."""
-    spent = _spent([payment.id], (Account.RIDER_CREDIT,)).get(payment.id, 0)
-    return payment.refundable + Money(spent, payment.currency)
+    return paid_by_payers([payment])[payment.id]
+
+
+def paid_by_payers(payments: Iterable[Payment]) -> dict[UUID, Money]:
+    """`paid_by_payer` of each of these payments, by id, with one query for all."""
+    return _kept(payments, (Account.RIDER_CREDIT,))
+
+
+def paid_by_promotion(payment: Payment) -> Money:
+    """What a promotion has paid of a payment and was not taken back. Asks nothing where a card paid all of it."""
+    if not payment.covered_minor:
+        return Money.zero(payment.currency)
+    spent = _spent([payment.id], (Account.PROMOTION,)).get(payment.id, 0)
+    return Money(spent, payment.currency)
 
 
 def given_back(payment: Payment) -> Back:
@@ -117,6 +126,13 @@ def credit_of(user: User, currency: str = "USD") -> Money:
     """What the user can spend: what is set aside for pledges has left it already."""
     held = Wallet.objects.filter(user=user, currency=currency).values_list("balance_minor", flat=True).first()
     return Money(held or 0, currency)
+
+
+def _kept(payments: Iterable[Payment], sources: Iterable[str]) -> dict[UUID, Money]:
+    """What is left of each payment by card and by these other sources."""
+    rows = list(payments)
+    spent = _spent([each.id for each in rows], sources)
+    return {each.id: each.refundable + Money(spent.get(each.id, 0), each.currency) for each in rows}
 
 
 def _spent(payment_ids: list[UUID], sources: Iterable[str]) -> dict[UUID, int]:

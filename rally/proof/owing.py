@@ -105,7 +105,7 @@ def check(world: World) -> None:
             continue  # what a bank decided is not ours to exact
         undisputed.append(pledge.id)
         given_up = [each for each in world.memory.gave_up if each.pledge == pledge.id]
-        # A promotion stays whole while its rider stays: only what the rider put in is shared out over the seats.
+        # What a code pays of seats that were given up is judged as P18; here it is what the rider put in.
         sources = [Account.RIDER_CREDIT] if given_up else [Account.RIDER_CREDIT, Account.PROMOTION]
         paid = sum(each.kept for each in mine) + covered(pledge, *sources) - still_owed(pledge)
         owes, given = _owes(trip, pledge, given_up), sum(by_hand[each.charge] for each in mine)

@@ -19,7 +19,7 @@ from rally.proof.ground import CODES
 from rally.proof.moves import move
 from rally.proof.world import Broken, World
 from trips.actions import covering
-from trips.models import Pledge, PromotionUse
+from trips.models import Pledge, Promotion, PromotionUse
 from trips.states import PledgeState
 
 #: A little, a part of a fare, and more than all of it.
@@ -143,13 +143,15 @@ def check(world: World) -> None:
     disputed = {
         payment for payment, intents in world.truth.by_payment().items() if any(i.disputed for i in intents)
     }
-    gave_up = {each.pledge for each in world.memory.gave_up}
+    gave_up = Counter[UUID]()
+    for each in world.memory.gave_up:
+        gave_up[each.pledge] += each.seats
     found = Pledge.objects.filter(trip_id=world.cast.trip).select_related("promotion_use__promotion")
     for pledge in found.order_by("created_at", "id"):
         spent[pledge.rider_id] += owing.covered(pledge, Account.RIDER_CREDIT)
         used = getattr(pledge, "promotion_use", None)
         if used is not None and pledge.payment_id not in disputed:
-            _code_did_its_part(pledge, used, gave_up=pledge.id in gave_up)
+            _code_did_its_part(pledge, used, gave_up=gave_up[pledge.id])
             _leaving_kept_it_used(world, pledge, used)
     given: Counter[UUID] = Counter()
     done = MoneyRequest.objects.filter(what=MoneyRequest.What.CREDIT, state=RequestState.DONE)
@@ -164,12 +166,22 @@ def check(world: World) -> None:
         raise Broken("P19", f"{aside} is set aside for nothing")
 
 
-def _code_did_its_part(pledge: Pledge, used: PromotionUse, *, gave_up: bool) -> None:
-    """A code took off what it says of seats that rode; of a pledge that came to nothing it took nothing and is free again."""
+def _off(code: Promotion, whole: int) -> int:
+    return whole * code.percent // 100 if code.percent else code.amount_minor
+
+
+def _code_did_its_part(pledge: Pledge, used: PromotionUse, *, gave_up: int) -> None:
+    """A code took off what it says of seats that rode, and of seats that were given up no more than a part for each that
+    nobody else has bought; of a pledge that came to nothing it took nothing and is free again."""
     paid = owing.covered(pledge, Account.PROMOTION)
     code, whole = used.promotion, pledge.charge.minor
-    off = whole * code.percent // 100 if code.percent else code.amount_minor
+    off = _off(code, whole)
     rode = pledge.state == PledgeState.PAID
+    stays = pledge.seats if rode else 0
+    seats = stays + gave_up
+    pays_for = stays + pledge.freed_seats.filter(resold_at=None).count()
+    if gave_up and paid > _off(code, pledge.fare.minor * seats) * pays_for // seats + seats:
+        raise Broken("P18", f"{code} pays {paid} for {pays_for} of the {seats} seats of {pledge.code}")
     if rode and not gave_up and paid != min(off, whole - rules.current().least_by_card):
         raise Broken("P18", f"{code} took {paid} off {whole}")
     nothing = pledge.state in {PledgeState.EXPIRED, PledgeState.RELEASED}

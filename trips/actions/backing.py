@@ -12,7 +12,7 @@ from django.db import transaction
 from payments.actions import payments
 from payments.locks import locked_payment, locked_payments
 from payments.models import Payment, Refund
-from payments.queries import Back
+from payments.queries import Back, given_back
 from payments.states import CheckoutState, PaymentState, RefundState
 from rally import journal, rules
 from rally.later import later
@@ -104,6 +104,9 @@ def catch_up(*, trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> 
     to = _FOLLOWS.get(PaymentState(payment.state))
     if to is None or to == pledge.state:
         return
+    if to == PledgeState.REFUNDED and trip.state == TripState.UNDER_WAY:
+        # All of the money may be back, for a way that was not driven: the seat is theirs until `trips.complete`.
+        return
     if to == PledgeState.RELEASED and pledge.state == PledgeState.DRAFT:
         to = PledgeState.EXPIRED
     was = PledgeState(pledge.state)
@@ -111,6 +114,8 @@ def catch_up(*, trip: Trip, pledge: Pledge, payment: Payment, now: datetime) -> 
         move(pledge, step, now=now, by=None, trip=trip)
     if pledge.state not in OCCUPYING:
         _tell_holders(trip, pledge, now)
+    if pledge.state == PledgeState.REFUNDED and trip.state in _BEFORE_IT_LEAVES:
+        notices.all_back(pledge, now)
     if was == PledgeState.DRAFT and pledge.state in {PledgeState.BACKED, PledgeState.HELD, PledgeState.PAID}:
         trip.refresh_from_db(fields=["seats_pledged", "seats_taken", "seats_funded"])
         pledge.payment = payment
@@ -241,7 +246,7 @@ def _give_back_paid(trip: Trip, pledge: Pledge, payment: Payment, now: datetime)
         back = _refund_all(pledge, why=f"cancelled:{rest}", now=now)
         if back:
             notices.rest_back(pledge, back, now, about=rest)
-    elif left and payment.refunded_minor == 0 and pledge.state != PledgeState.REFUNDED:
+    elif left and not given_back(payment) and pledge.state != PledgeState.REFUNDED:
         if not leaving:
             notices.came_late(pledge, now)
         _refund_all(pledge, why="came_late", now=now)
@@ -263,7 +268,10 @@ def _refund_pending(payment: Payment) -> bool:
 
 
 def _finished_too_late(pledge: Pledge, payment: Payment) -> bool:
-    """Whether a card came in on the page, but only after the seats of the draft had been given up."""
+    """Whether a card came in on the page, but only after the seats of the draft had been given up; or money that nobody wanted
+    any more, which goes back by itself."""
+    if payment.attempts.filter(unwanted=True, captured_minor__gt=0).exists():
+        return True
     given_up = StateChange.objects.filter(
         subject=pledge.id, old=PledgeState.DRAFT, new__in=[PledgeState.EXPIRED, PledgeState.RELEASED]
     )

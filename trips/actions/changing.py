@@ -84,7 +84,8 @@ def change_seats(
 
     if pledge.state == PledgeState.PAID:
         look = giving_up(pledge, max(0, -more), now)
-        check_agreed(look=look, agreed=agreed, agreed_kept=agreed_kept)
+        if look.parts:  # nothing is given up by the second of two clicks: the first gave back what was agreed
+            check_agreed(look=look, agreed=agreed, agreed_kept=agreed_kept)
         answer = _change_paid(
             trip, pledge, parts, people, kept, look=look, words=words, shown=fare, now=now, by=by
         )

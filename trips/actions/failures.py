@@ -22,6 +22,7 @@ from trips.locks import locked_pledges, locked_trip
 from trips.models import Pledge, Trip
 from trips.permissions import check_is_staff
 from trips.queries import terms
+from trips.queries.leaving import paid_for_both
 from trips.states import LEGS, PLEDGED, PledgeState, TripState
 
 _DRIVEN = (TripState.CONFIRMED, TripState.UNDER_WAY, TripState.COMPLETED, TripState.CLOSED)
@@ -78,7 +79,7 @@ def _beyond(pledge: Pledge, usual: int) -> Money:
     """What a rider is owed beyond the usual share of each way, also if their money is not in yet."""
     paid = pledge.charge
     if pledge.state == PledgeState.PAID and pledge.payment is not None:
-        paid = legs.paid_for_both(pledge, pledge.payment)
+        paid = paid_for_both(pledge, pledge.payment)
     nothing, due = Money.zero(paid.currency), terms.refund_of(paid, usual)
     owed = legs.shares(pledge.trip, paid).values()
     return Money.total([max(nothing, share - due) for share in owed], paid.currency)

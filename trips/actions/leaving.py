@@ -98,16 +98,27 @@ def end(trip: Trip, part: Part, *, now: datetime, by: User | None) -> None:
 
 
 def give_up(part: Part, *, reason: str, now: datetime, by: User | None) -> None:
-    """Give back what comes back for paid seats of a locked pledge, and remember for each what is kept until it is sold
-    again. Once per `reason`."""
+    """Give back what comes back for paid seats of a locked pledge, to us what a promotion paid of that, and remember for
+    each seat what is kept until it is sold again. Once per `reason`."""
+    payment_id = payment_id_of(part.pledge)
     if part.refund:
-        payments.refund(
-            payment_id=payment_id_of(part.pledge), amount=part.refund, reason=reason, now=now, by=by
-        )
+        payments.refund(payment_id=payment_id, amount=part.refund, reason=reason, now=now, by=by)
+    payments.take_back_promotion(
+        payment_id=payment_id, amount=part.promotion - part.promotion_kept, reason=reason, now=now
+    )
     if part.kept:
         known = part.pledge.freed_seats.aggregate(n=Max("n", default=0))["n"]
+        each_seat = [1] * part.seats
+        shares = zip(part.kept.split(each_seat), part.promotion_kept.split(each_seat), strict=True)
         FreedSeat.objects.bulk_create(
-            FreedSeat(trip=part.pledge.trip, pledge=part.pledge, n=n, kept_minor=kept.minor, freed_at=now)
-            for n, kept in enumerate(part.kept.split([1] * part.seats), start=known + 1)
+            FreedSeat(
+                trip=part.pledge.trip,
+                pledge=part.pledge,
+                n=n,
+                kept_minor=kept.minor,
+                promotion_minor=promotion.minor,
+                freed_at=now,
+            )
+            for n, (kept, promotion) in enumerate(shares, start=known + 1)
             if kept
         )

@@ -13,7 +13,7 @@ from trips import notices
 from trips.actions import rewards
 from trips.models import FailedLeg, Pledge, Trip
 from trips.queries import terms
-from trips.queries.leaving import left_for_seats
+from trips.queries.leaving import left_for_seats, paid_for_both
 from trips.states import PledgeState
 
 
@@ -35,11 +35,6 @@ def shares(trip: Trip, paid: Money) -> dict[str, Money]:
         owed[each.leg] = min(terms.refund_of(paid, each.percent), left)
         left -= owed[each.leg]
     return owed
-
-
-def paid_for_both(pledge: Pledge, payment: Payment) -> Money:
-    """What the rider paid for both ways of the seats they still have."""
-    return left_for_seats(pledge, payment) + payments.refunded_for(payment, "leg:")
 
 
 def settle_up(*, trip: Trip, pledge: Pledge, now: datetime, by: User | None = None) -> Money:

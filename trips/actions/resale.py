@@ -91,8 +91,11 @@ def pay_back(*, seat_id: Any, now: datetime) -> None:
 
 
 def _give_the_rest(seat: FreedSeat, now: datetime) -> None:
-    """Never more than is left; nothing is left after a dispute that the bank decided for the rider."""
+    """Never more than is left; nothing is left after a dispute that the bank decided for the rider. What a promotion paid of
+    the seat is ours again in any case: whoever took it pays for it."""
     payment = locked_payment(payment_id_of(seat.pledge))
+    promotion = Money(seat.promotion_minor, payment.currency)
+    payments.take_back_promotion(payment_id=payment.id, amount=promotion, reason=f"{RESOLD}{seat.n}", now=now)
     left = (
         payments.left_to_refund(payment)
         if payment.state == PaymentState.PAID

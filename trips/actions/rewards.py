@@ -16,8 +16,8 @@ from rally.money import Money
 from trips import notices
 from trips.locks import locked_pledges, locked_trip
 from trips.models import Pledge, Trip
-from trips.queries.leaving import left_for_seats
-from trips.states import PledgeState, TripState
+from trips.queries.leaving import left_for_seats, paid_for_both
+from trips.states import OCCUPYING, PledgeState, TripState
 
 #: The bus is back.
 RAN = (TripState.COMPLETED, TripState.CLOSED)
@@ -28,8 +28,8 @@ def reward_captain(*, trip_id: Any, rode: Collection[Any], now: datetime) -> boo
     """Give the captain of a trip that has run the price of one seat as credit, and say so. Once per trip.
 
     Nothing for a captain who is not among those who `rode` (ids of users), or has not paid; never more than the captain
-    paid and was not given back, by us or by a bank: a promotion is not given twice. Answers whether it was given now.
-    Raises `DisputeOpen` while a bank has the captain's money.
+    paid for that one seat and was not given back, by us or by a bank: a promotion is not given twice. Answers whether it
+    was given now. Raises `DisputeOpen` while a bank has the captain's money.
     """
     # A refund of the captain's seat at the same moment would be given back a second time as credit.
     trip = locked_trip(trip_id)
@@ -45,7 +45,9 @@ def reward_captain(*, trip_id: Any, rode: Collection[Any], now: datetime) -> boo
     if refund_pays_twice(pledge.payment.id):
         raise DisputeOpen
 
-    amount = min(pledge.price, left_for_seats(pledge, pledge.payment))
+    # A share for a way that was not driven does not make the seat cheaper: both are given, as far as anything is left.
+    own = paid_for_both(pledge, pledge.payment).split([1] * pledge.seats)[0]
+    amount = min(pledge.price, own, left_for_seats(pledge, pledge.payment))
     given = bool(amount) and credit.give(
         user_id=trip.captain_id,
         amount=amount,
@@ -74,7 +76,21 @@ def _is_captains(trip: Trip, pledge: Pledge) -> bool:
     return pledge.rider_id == trip.captain_id and pledge.enlarges_id is None
 
 
+def all_paid(trip_id: Any) -> bool:
+    """Whether the money for every seat of the trip is in: nobody will count among those who paid that does not by now.
+
+    Asked of the pledges, not of their payments: one that was paid this moment counts once its pledge has heard of it.
+    """
+    undecided = set(OCCUPYING) - {PledgeState.PAID}
+    return not Pledge.objects.filter(trip_id=trip_id, state__in=undecided).exists()
+
+
 @transaction.atomic
 def thanked(*, trip_id: Any, now: datetime) -> None:
     """Everybody who had something to get for this trip has it; nobody looks again. Twice is once."""
     Trip.objects.filter(id=trip_id, thanked_at=None).update(thanked_at=now)
+
+
+def thank_again(trip: Trip) -> None:
+    """Of a locked trip that has run somebody more is known to have ridden: it is looked at once more."""
+    Trip.objects.filter(id=trip.id).update(thanked_at=None)

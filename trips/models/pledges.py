@@ -307,6 +307,9 @@ class FreedSeat(Row):
     pledge = models.ForeignKey(Pledge, on_delete=models.PROTECT, related_name="freed_seats")
     n = models.PositiveSmallIntegerField(help_text="numbered within the pledge")
     kept_minor = models.PositiveIntegerField(help_text="what was not given back for it")
+    promotion_minor = models.PositiveIntegerField(
+        default=0, help_text="what a promotion still pays of it, until it is sold again"
+    )
     freed_at = models.DateTimeField()
     resold_to = models.ForeignKey(
         Pledge, null=True, on_delete=models.PROTECT, related_name="took_over", help_text="who pays for it now"

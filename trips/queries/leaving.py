@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from payments.actions.payments import left_to_refund, refunded_for, way_back
 from payments.models import Payment
-from payments.queries import Back, paid_by_payer
+from payments.queries import Back, paid_by_payer, paid_by_promotion
 from rally.money import Money
 from trips.models import FreedSeat, Pledge
 from trips.queries import fares, terms
 from trips.queries.terms import Ladder
-from trips.states import OCCUPYING, PledgeState
+from trips.states import OCCUPYING, PledgeState, TripState
 
 _FULL = 100
 #: How the reasons of refunds for seats begin that were sold again.
 RESOLD = "resold:"
+#: Nobody takes a seat any more: the bus has left, or does not run.
+_LEFT = (TripState.UNDER_WAY, TripState.COMPLETED, TripState.CLOSED)
+_OVER = (*_LEFT, TripState.LAPSED, TripState.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,19 @@ class Part:
     percent: int
     refund: Money
     back: Back  #: where the refund goes
+    promotion: Money  #: what a promotion paid for them besides
 
     @property
     def kept(self) -> Money:
         """What stays with the trip, until the seats are sold again."""
         return self.paid - self.refund
+
+    @property
+    def promotion_kept(self) -> Money:
+        """What the promotion still pays of them then: the same share as the rider, and nothing where the rider pays none."""
+        if not self.kept:
+            return Money.zero(self.paid.currency)
+        return self.promotion - terms.refund_of(self.promotion, self.percent)
 
 
 @dataclass(frozen=True)
@@ -117,9 +129,10 @@ def giving_up(pledge: Pledge, seats: int, now: datetime) -> Leaving:
 
 
 def fare_for_more(pledge: Pledge, seats: int) -> Money:
-    """The price of a seat to whoever wants so many seats in all: added to a paid ride they cost what a seat costs now."""
+    """The price of a seat, as the words say that are agreed to, to whoever wants so many seats in all: of seats that are
+    not paid yet the price that all of them have, added to a paid ride what a seat costs now."""
     if pledge.state != PledgeState.PAID:
-        return pledge.fare
+        return pledge.price
     have = sum(part.seats for part in ride(pledge) if part.state == PledgeState.PAID)
     pledge.stop.trip = pledge.trip
     return fares.to_agree(pledge.stop, max(1, seats - have))
@@ -137,7 +150,17 @@ def _look(going: Sequence[tuple[Pledge, int]], pledge: Pledge, now: datetime) ->
         percent = percent_now(each.policy, trip.departs_at, now, others_pay=others_pay) if funded else _FULL
         refund = terms.refund_of(paid, percent)
         back = way_back(each.payment, refund) if each.payment and refund else Back.nothing(each.currency)
-        parts.append(Part(pledge=each, seats=seats, paid=paid, percent=percent, refund=refund, back=back))
+        parts.append(
+            Part(
+                pledge=each,
+                seats=seats,
+                paid=paid,
+                percent=percent,
+                refund=refund,
+                back=back,
+                promotion=_by_promotion(each, seats),
+            )
+        )
     zero = Money.zero(pledge.currency)
     paid = sum((part.paid for part in parts), zero)
     refund = sum((part.refund for part in parts), zero)
@@ -164,6 +187,16 @@ def _paid_for(pledge: Pledge, seats: int) -> tuple[Money, bool]:
     return Money.total(shares, pledge.currency), by_the_bank
 
 
+def _by_promotion(pledge: Pledge, seats: int) -> Money:
+    """What a promotion has paid for so many seats of this pledge: of a code each seat that is paid for has its part."""
+    nothing = Money.zero(pledge.currency)
+    if pledge.state != PledgeState.PAID or pledge.payment is None:
+        return nothing
+    gone = pledge.freed_seats.filter(resold_at=None).aggregate(sum=Sum("promotion_minor", default=0))
+    whole = paid_by_promotion(pledge.payment) - Money(int(gone["sum"]), pledge.currency)
+    return Money.total(max(nothing, whole).split([1] * pledge.seats)[:seats], pledge.currency)
+
+
 def left_for_seats(pledge: Pledge, payment: Payment) -> Money:
     """What the rider has paid for the seats that a pledge still has, and was not given back: neither by us nor by a bank.
 
@@ -175,7 +208,45 @@ def left_for_seats(pledge: Pledge, payment: Payment) -> Money:
     return max(nothing, left - gone)
 
 
-def freed(pledge: Pledge) -> list[FreedSeat]:
-    """The paid seats of a ride that were given up for less than their price, as they went."""
-    rows = FreedSeat.objects.filter(pledge__in=[pledge.id, *pledge.enlargements.values_list("id", flat=True)])
-    return list(rows.order_by("freed_at", "n"))
+def paid_for_both(pledge: Pledge, payment: Payment) -> Money:
+    """What the rider paid for both ways of the seats they still have, also if one was not driven and part of it is back."""
+    return left_for_seats(pledge, payment) + refunded_for(payment, "leg:")
+
+
+@dataclass(frozen=True)
+class Freed:
+    """What was kept of the paid seats of a ride that were given up, by what became of it."""
+
+    came_back: Money  #: they were sold again, and it was promised back
+    owed: Money  #: they were sold again, and a bank still has it
+    for_sale: Money  #: comes back if they are sold again
+    stays: Money  #: the bus has left, and nobody took them
+
+
+def freed(pledge: Pledge) -> Freed:
+    """What became of what was kept of the seats of a ride. Of a trip that was called off nothing waits for a buyer: all of it
+    goes back. What a bank has given back is not promised once more."""
+    came_back = owed = unsold = Money.zero(pledge.currency)
+    rows = FreedSeat.objects.filter(Q(pledge=pledge.id) | Q(pledge__enlarges=pledge.id))
+    rows = rows.select_related("pledge__payment").order_by("pledge_id", "n")
+    for part, seats in groupby(rows, key=lambda seat: seat.pledge):
+        back, waits, rest = _became(part, list(seats))
+        came_back, owed, unsold = came_back + back, owed + waits, unsold + rest
+    nothing, state = Money.zero(pledge.currency), pledge.trip.state
+    return Freed(
+        came_back=came_back,
+        owed=owed,
+        for_sale=nothing if state in _OVER else unsold,
+        stays=unsold if state in _LEFT else nothing,
+    )
+
+
+def _became(pledge: Pledge, seats: Sequence[FreedSeat]) -> tuple[Money, Money, Money]:
+    """Of what was kept of these seats of a pledge: what is promised back since they were sold, what will be, the rest."""
+    assert pledge.payment is not None  # noqa: S101 - its seats were paid
+    currency, left = pledge.currency, left_to_refund(pledge.payment)
+    sold = Money(sum(seat.kept_minor for seat in seats if seat.resold_at), currency)
+    unsold = Money(sum(seat.kept_minor for seat in seats if not seat.resold_at), currency)
+    back = refunded_for(pledge.payment, RESOLD)
+    waits = min(sold - back, left)
+    return back, waits, min(unsold, left - waits)

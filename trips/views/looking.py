@@ -90,7 +90,7 @@ def pledge_facts(found: Pledge, now: datetime) -> dict[str, Any]:
         "pay_url": pay_url(found),
         "ladder": leaving.steps(found.policy, trip.departs_at),
         "leaving": leaving.leaving(found, now),
-        "freed": leaving.freed(found) if found.payment_id else [],
+        "freed": leaving.freed(found) if found.payment_id else None,
         "now": now,
     }
 

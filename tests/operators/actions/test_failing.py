@@ -9,9 +9,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from operators.actions import driving, failing, runs
+from operators.actions import boardings, driving, failing, runs
 from operators.errors import RunNotChangeable
 from operators.models import Run
+from operators.queries.manifests import manifest
 from operators.states import RunState
 from payments.actions import sightings
 from payments.models import Attempt, Refund
@@ -257,6 +258,27 @@ def test_a_way_that_was_not_driven(
     assert fresh(run).legs_percent == 50
     failing.leg_failed(run_id=run.id, leg="outbound", now=then, by=sam)
     assert fresh(run).legs_percent == 0
+
+
+def test_who_has_all_of_it_back_for_the_way_there_is_still_taken_home(
+    going: tuple[Company, Run, list[Pledge]], at: Any, sam: User
+) -> None:
+    crew, run, riders = going
+    then = left(crew, run, at)
+    rules.change("by_hand_most", 10**6, now=then, by=None)
+    failing.leg_failed(run_id=run.id, leg="outbound", percent=100, now=then, by=sam)
+
+    assert [given_back(each) for each in riders] == [each.charge.minor for each in riders]
+    assert {fresh(each.payment).state for each in riders} == {"refunded"}
+    assert manifest(fresh(run)).total == 9
+    seat = riders[0].passengers.first()
+    assert seat is not None
+    later = run.trip.returns_at
+    at.move_to(later)
+    driving.arrive(run_id=run.id, now=later, by=crew.owner)
+    boardings.board(run_id=run.id, code=seat.code, leg="return", at=later, now=later, by=crew.owner)
+    trips.complete(trip_id=run.trip_id, now=later, by=None)
+    assert {fresh(each).state for each in riders} == {"refunded"}
 
 
 def test_one_person_gives_only_so_much_beyond_the_usual_share(

@@ -8,25 +8,26 @@ from typing import Any
 import pytest
 
 from operators import tasks
-from operators.actions import thanks
+from operators.actions import boardings, thanks
 from operators.models import Boarding
-from operators.queries import due
 from payments import queries
 from payments.actions import payments
-from payments.models import Account
+from payments.models import Account, Payment
+from payments.states import PaymentState
 from rally import clock, rules
 from rally.models import Notice, User
 from tests.factories import pledges as make
 from tests.factories.disputes import complain, decide
-from tests.factories.operators import confirmed_run
+from tests.factories.operators import confirmed_run, drive, ready
 from tests.factories.payments import MASTERCARD, VISA, usd
 from tests.factories.promotions import promotion
 from tests.factories.trips import proposed
 from tests.racing import at_once
-from trips.actions import covering, invitations, pledges, rewards, trips
+from trips.actions import backing, covering, invitations, pledges, rewards, trips
+from trips.actions.backing import payment_id_of
 from trips.models import Friend, Pledge, Trip
 from trips.queries import credit
-from trips.states import PledgeState, VehicleClass
+from trips.states import PledgeState, TripState, VehicleClass
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,6 +55,11 @@ def thank(trip: Trip) -> None:
     thanks.thank(trip_id=trip.id, now=clock.now())
 
 
+def waiting() -> list[Trip]:
+    """The trips that have run and at which a sweep looks once more."""
+    return list(Trip.objects.filter(state__in=rewards.RAN, thanked_at=None))
+
+
 def told(kind: str) -> list[str]:
     """To whom."""
     return sorted(Notice.objects.filter(kind=f"trips.{kind}").values_list("recipient__email", flat=True))
@@ -65,14 +71,14 @@ def told(kind: str) -> list[str]:
 def test_the_captain_gets_the_own_fare_back_once(van: Trip, cleo: User, at: Any) -> None:
     pledge = make.backed(van, cleo, seats=2, now=clock.now())
     ran(van, at)
-    assert due.trips_to_thank_for() == [van.id]
+    assert waiting() == [van]
     for _ in range(2):
         tasks.thank(str(van.id))
         tasks.sweep_runs()
     assert queries.credit_of(cleo) == pledge.price
     assert queries.balance(Account.REWARD) == -pledge.price.minor
     assert told("captain_rewarded") == [cleo.email]
-    assert due.trips_to_thank_for() == []
+    assert waiting() == []
     (move,) = credit.history(cleo)
     assert (move.kind, move.trip, move.why) == (
         "captain",
@@ -92,6 +98,18 @@ def test_no_more_than_the_captain_paid(van: Trip, cleo: User, at: Any) -> None:
     assert queries.credit_of(cleo) == pledge.price - pledge.price.percent(75)
 
 
+def test_the_own_seat_is_a_part_of_what_was_paid_for_all(van: Trip, cleo: User, at: Any) -> None:
+    promotion(percent=50)
+    draft = make.draft(van, cleo, seats=3, now=clock.now())
+    covering.cover(pledge_id=draft.id, promotion="GAMEDAY", now=clock.now())
+    pledge = make.pay(draft, now=clock.now())
+    ran(van, at)
+    thank(van)
+    paid = Payment.objects.get(id=payment_id_of(pledge)).captured_minor
+    assert queries.credit_of(cleo) == usd(-(-paid // 3))
+    assert queries.credit_of(cleo) < pledge.price
+
+
 @pytest.mark.parametrize("won", [True, False])
 def test_a_captain_whose_money_a_bank_has_is_thanked_once_it_is_ours(
     van: Trip, cleo: User, ana: User, ben: User, at: Any, now: datetime, won: bool
@@ -104,7 +122,7 @@ def test_a_captain_whose_money_a_bank_has_is_thanked_once_it_is_ours(
     for _twice in range(2):
         tasks.sweep_runs()
     assert (queries.credit_of(cleo), told("friend_rode")) == (usd(0), [ben.email])
-    assert due.trips_to_thank_for() == [van.id]
+    assert waiting() == [van]
 
     decide(dispute, clock.now(), won=won)
     for _twice in range(2):
@@ -112,7 +130,53 @@ def test_a_captain_whose_money_a_bank_has_is_thanked_once_it_is_ours(
 
     assert queries.credit_of(cleo) == (pledge.price if won else usd(0))
     assert told("captain_rewarded") == ([cleo.email] if won else [])
-    assert due.trips_to_thank_for() == []
+    assert waiting() == []
+
+
+@pytest.mark.parametrize(
+    ("pledged", "paid"),
+    [(PledgeState.CAPTURING, PaymentState.CAPTURING), (PledgeState.PAYMENT_DUE, PaymentState.DUE)],
+)
+def test_who_pays_later_is_thanked_then(
+    van: Trip, cleo: User, ben: User, at: Any, now: datetime, pledged: PledgeState, paid: PaymentState
+) -> None:
+    brought(cleo, ben)
+    pledge = make.backed(van, cleo, now=now)
+    ran(van, at)
+    Pledge.objects.filter(id=pledge.id).update(state=pledged, card_asked_at=now, card_due_at=clock.now())
+    Payment.objects.filter(id=pledge.payment_id).update(state=paid)
+    tasks.sweep_runs()
+    Payment.objects.filter(id=pledge.payment_id).update(state=PaymentState.PAID)
+    tasks.sweep_runs()  # before the pledge has heard of it
+    assert (queries.credit_of(cleo), queries.credit_of(ben)) == (usd(0), usd(0))
+
+    backing.follow(payment_id=payment_id_of(pledge), now=clock.now())
+    for _twice in range(2):
+        tasks.sweep_runs()
+
+    assert (queries.credit_of(cleo), queries.credit_of(ben)) == (pledge.price, usd(500))
+    assert (told("captain_rewarded"), told("friend_rode")) == ([cleo.email], [ben.email])
+    assert waiting() == []
+
+
+def test_others_are_thanked_while_somebody_may_still_pay(
+    van: Trip, cleo: User, ana: User, at: Any, now: datetime
+) -> None:
+    mine, late = make.backed(van, cleo, now=now), make.backed(van, ana, now=now)
+    ran(van, at)
+    Pledge.objects.filter(id=late.id).update(
+        state=PledgeState.PAYMENT_DUE, card_asked_at=now, card_due_at=clock.now()
+    )
+    thank(van)
+    assert (queries.credit_of(cleo), waiting()) == (mine.price, [van])
+
+
+def test_trips_that_wait_hold_up_no_others(van: Trip, cleo: User, at: Any, now: datetime) -> None:
+    other = proposed(vehicle_class=VehicleClass.VAN, captain=cleo, now=now)
+    Trip.objects.update(state=TripState.COMPLETED)
+    first, second, third = (thanks.to_thank(now=now, limit=1) for _ in range(3))
+    assert sorted(first + second) == sorted([van.id, other.id])
+    assert third == first
 
 
 @pytest.mark.parametrize("how", ["no seat", "refunded", "not aboard", "not back yet"])
@@ -161,6 +225,37 @@ def test_who_was_checked_in_rode(at: Any, ben: User) -> None:
     seat.save(update_fields=["holder"])
     assert thanks.who_rode(run.trip_id) == {ben.id}
     assert thanks.who_rode_on_own_seats(run.trip_id) == set()
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_check_in_that_reaches_us_after_the_end_counts(
+    van: Trip, cleo: User, ana: User, ben: User, at: Any, now: datetime, lost: bool, monkeypatch: Any
+) -> None:
+    """Also where the worker never hears of it."""
+    brought(ana, ben)
+    mine, hers = make.backed(van, cleo, now=now), make.backed(van, ana, now=now)
+    other = make.backed(van, seats=7, now=now)
+    crew = ready()
+    run = crew.commits(van, now=now)
+    at.move_to(van.departs_at)
+    told_then: dict[str, Any] = {"run_id": run.id, "leg": "outbound", "at": clock.now(), "by": crew.owner}
+    boardings.board(code=other.passengers.all()[0].code, now=clock.now(), **told_then)
+    drive(run, crew.owner)
+    tasks.sweep_runs()
+    assert (queries.credit_of(cleo), queries.credit_of(ben), waiting()) == (usd(0), usd(0), [])
+
+    at.move_to(van.returns_at)
+    if lost:
+        monkeypatch.setattr("operators.actions.boardings.later", lambda *_args, **_ids: None)
+    boardings.board(code=hers.passengers.get().code, now=clock.now(), **told_then)
+    boardings.board_seat(seat_id=mine.passengers.get().id, now=clock.now(), **told_then)
+    if lost:
+        tasks.sweep_runs()
+
+    assert (queries.credit_of(cleo), queries.credit_of(ben)) == (mine.price, usd(500))
+    tasks.sweep_runs()
+    assert waiting() == []
+    assert queries.check_ledger() == {}
 
 
 # ---- friends

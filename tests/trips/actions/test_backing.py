@@ -163,6 +163,27 @@ def test_a_page_completed_too_late_is_answered(van: Trip, now: datetime, ends: s
     assert Notice.objects.get(recipient=late.rider).kind == "trips.came_late"
 
 
+def test_who_pays_after_being_dropped_is_told_that_it_goes_back(pledge: Pledge, now: datetime) -> None:
+    """The page was still open when the time was over: what came in then was wanted by nobody."""
+    put(pledge, "released", PaymentState.RELEASED)
+    follow(pledge, now)
+    assert not Notice.objects.exists()
+    Attempt.objects.create(
+        payment_id=pledge.payment_id,
+        n=9,
+        state=AttemptState.CAPTURED,
+        intent="pi_late",
+        amount_minor=100,
+        captured_minor=100,
+        captures_at_once=True,
+        unwanted=True,
+        created_at=now,
+    )
+    for _twice in range(2):
+        follow(pledge, now)
+    assert [each.kind for each in Notice.objects.all()] == ["trips.came_late"]
+
+
 @pytest.mark.parametrize(
     ("payment", "ends"), [(PaymentState.RELEASED, "withdrawn"), (PaymentState.REFUNDED, "refunded")]
 )

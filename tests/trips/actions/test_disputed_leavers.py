@@ -10,14 +10,17 @@ import time_machine
 
 from payments.actions import audits, disputes, operations, payments, sightings
 from payments.models import Attempt, Dispute, Payment, Refund
+from payments.queries import credit_of
 from payments.sandbox import runtime
 from payments.states import PaymentState
 from rally.models import Notice, User
 from tests.factories import pledges as make
 from tests.factories.disputes import complain, decide
+from tests.factories.people import person
+from tests.factories.promotions import credited
 from tests.factories.trips import proposed
 from trips import tasks
-from trips.actions import pledges, trips
+from trips.actions import covering, pledges, trips
 from trips.actions.backing import payment_id_of
 from trips.models import FreedSeat, Pledge
 from trips.states import VehicleClass
@@ -154,3 +157,25 @@ def test_what_a_bank_took_before_the_trip_was_called_off_is_not_given_twice(
     assert not Refund.objects.exists()
     assert Pledge.objects.get(id=mine.id).state == "refunded"  # by the bank
     assert audits.check(now=now) == {}
+
+
+def test_who_paid_by_credit_besides_keeps_to_the_ladder_too(clock: Any, now: datetime) -> None:
+    """A bank took all that the card paid; half of the rest comes back, as credit, and not the other half as well."""
+    trip = proposed(vehicle_class=VehicleClass.VAN, now=now)
+    draft = make.draft(trip, credited(person("rich"), 3000, now), seats=4, now=now)
+    covering.cover(pledge_id=draft.id, use_credit=True, now=now)
+    mine = make.pay(draft, now=now)
+    make.backed(trip, seats=9, now=now)
+    make.bound(trip, seats=14, now=now)
+    mine = Pledge.objects.select_related("payment", "trip").get(id=mine.id)
+    decided(complain(mine, now), now, won=False)
+    then: datetime = trip.departs_at - timedelta(days=2)
+    clock.move_to(then)
+
+    pledges.withdraw(pledge_id=mine.id, by=mine.rider, now=then)
+    for _twice in range(2):
+        work(then)
+
+    assert credit_of(mine.rider).minor == 1500
+    assert not Refund.objects.exists()
+    assert Pledge.objects.get(id=mine.id).state == "refunded"

@@ -19,7 +19,8 @@ from tests.factories import pledges as make
 from tests.factories.payments import SAVES_THEN_DECLINES, type_card
 from tests.seeing import fresh
 from trips import tasks
-from trips.actions import pledges, trips
+from trips.actions import backing, pledges, trips
+from trips.actions.backing import payment_id_of
 from trips.errors import BusTooSmall, NotChangeable
 from trips.models import Event, Pledge, Trip
 from trips.permissions import NotTheCaptain
@@ -147,6 +148,17 @@ def test_what_was_given_back_by_hand_is_not_given_back_again(van: Trip, now: dat
 
     assert Refund.objects.get().amount_minor == pledge.amount.minor
     assert (fresh(pledge).state, fresh(pledge.payment).refunded_minor) == ("refunded", pledge.amount.minor)
+
+
+def test_who_has_all_of_it_back_before_the_bus_leaves_is_told(van: Trip, now: datetime, sam: Any) -> None:
+    make.bound(van, seats=14, now=now)
+    pledge, stays = make.backed(van, seats=5, now=now), make.backed(van, seats=9, now=now)
+    for each, amount in ((pledge, pledge.amount), (stays, stays.amount.percent(50))):
+        payments.refund(payment_id=payment_id_of(each), amount=amount, reason="by hand", now=now, by=sam)
+    for _twice in range(2):
+        backing.follow(payment_id=pledge.payment_id, now=now)
+    assert [fresh(each).state for each in (pledge, stays)] == ["refunded", "paid"]
+    assert [each.recipient for each in Notice.objects.filter(kind="trips.all_back")] == [pledge.rider]
 
 
 def test_who_had_not_paid_when_the_bus_is_back_was_not_on_it(van: Trip, at: Any, now: datetime) -> None:

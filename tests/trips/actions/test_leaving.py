@@ -270,6 +270,20 @@ def test_fewer_seats_free_the_others_by_the_same_rule(at: Any, now: datetime) ->
     assert given_back(mine) == (mine.price * 3).minor
 
 
+def test_the_same_fewer_seats_twice_are_once(at: Any, now: datetime) -> None:
+    trip, mine = going_van(now)
+    then = trip.departs_at - timedelta(hours=100)
+    at.move_to(then)
+    look, stays = leaving.giving_up(mine, 1, then), as_they_are(mine)[:1]
+
+    for _twice in range(2):
+        after = change(mine, stays, then, agreed=look.refund, agreed_kept=look.kept)
+
+    assert (after.seats, given_back(mine)) == (1, look.refund.minor)
+    assert FreedSeat.objects.filter(pledge=mine).count() == 1
+    assert Notice.objects.filter(kind="trips.fewer_seats").count() == 1
+
+
 def test_more_seats_after_paying_are_paid_for_themselves(at: Any, now: datetime) -> None:
     trip, mine = going_van(now)
     then = trip.departs_at - timedelta(hours=300)

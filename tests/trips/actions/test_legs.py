@@ -16,10 +16,11 @@ from rally.models import Notice, User
 from rally.money import Money
 from tests.factories import pledges as make
 from tests.factories.disputes import complain, decide
+from tests.factories.promotions import promotion
 from tests.factories.trips import proposed
 from tests.seeing import given_back
 from trips import tasks
-from trips.actions import backing, failures, pledges, resale, rewards
+from trips.actions import backing, covering, failures, pledges, resale, rewards
 from trips.errors import TooMuchAlone
 from trips.models import Pledge, Trip
 from trips.states import PledgeState, TripState, VehicleClass
@@ -191,6 +192,25 @@ def test_only_the_own_seat_of_a_captain_is_rewarded(
     for step in reversed(steps) if reward_first else steps:
         step()
     assert (given_back(mine), credit_of(cleo)) == (half(mine), mine.price)
+
+
+@pytest.mark.parametrize("percent", [30, 80])
+@pytest.mark.parametrize("reward_after", [0, 1, 2])
+def test_of_seats_with_a_code_no_more_comes_back_than_was_paid(
+    van: Trip, cleo: User, now: datetime, reward_after: int, percent: int
+) -> None:
+    promotion(percent=50)
+    draft = make.draft(van, cleo, seats=2, now=now)
+    covering.cover(pledge_id=draft.id, promotion="GAMEDAY", now=now)
+    mine = make.pay(draft, now=now)
+    paid = Payment.objects.get(id=mine.payment_id).captured_minor
+    assert paid == mine.price.minor  # of two seats
+    steps = [lambda: not_driven(van, now, 20), lambda: not_driven(van, now, percent)]
+    steps.insert(reward_after, lambda: rewarded(van, cleo, now))
+    for step in steps:
+        step()
+    own, share = -(-paid // 2), paid - paid * (100 - percent) // 100
+    assert given_back(mine) + credit_of(cleo).minor == min(paid, own + share)
 
 
 # ---- told of each

@@ -121,6 +121,24 @@ def test_who_joins_a_certain_trip_agrees_to_the_price_in_force(van: Trip, now: d
     assert answer.json()["amount"]["minor"] == pledge.fare_minor * 2
 
 
+def test_seats_added_to_a_draft_are_agreed_to_at_its_locked_price(van: Trip, now: datetime) -> None:
+    mine = make.draft(van, names=["Ana"], now=now)
+    make.backed(van, seats=11, now=now)
+    make.bound(van, seats=14, now=now)
+    api = APIClient()
+    api.force_authenticate(mine.rider)
+    two = [{"id": str(mine.passengers.get().id), "name": "Ana"}, {"name": "Abe"}]
+
+    answer = api.post(
+        f"/api/v1/pledges/{mine.code}/seats", {"passengers": two, "consent": True}, format="json"
+    )
+
+    after = Pledge.objects.get(id=mine.id)
+    assert (answer.status_code, after.seats) == (200, 2)
+    assert after.price_minor == cents(82, after.fare_minor)["minor"]
+    assert f"The amount is {after.price} for each seat" in after.consent_text
+
+
 def test_what_was_read_a_moment_ago_is_not_claimed_on_once_the_price_fell(
     van: Trip, now: datetime, ana: User, ben: User
 ) -> None:

@@ -17,6 +17,7 @@ from tests.factories import pledges as make
 from tests.factories.events import event, place
 from tests.factories.trips import falling_van, proposed
 from tests.seeing import fresh, signed_in, text
+from tests.trips.views.test_leaving_pages import lines
 from trips.actions import fares
 from trips.models import Pledge, Trip
 from trips.states import VehicleClass
@@ -200,6 +201,30 @@ def test_who_comes_later_is_shown_the_price_in_force(van: Trip, now: datetime, c
     pledge = Pledge.objects.get(rider__email="ana.new@test.example")
     assert (str(pledge.fare), pledge.price) == (money(far, 70), pledge.fare)
     assert f"to {money(far, 70)}," in pledge.consent_text
+
+
+def test_seats_added_at_the_checkout_cost_what_the_words_say(van: Trip, now: datetime) -> None:
+    far = van.stops.get(position=1).fare_minor
+    mine = make.draft(van, now=now)
+    make.backed(van, seats=11, now=now)
+    client, address = signed_in(mine.rider), f"/p/{mine.code}/seats/"
+    before = text(client.post(address, lines(mine, "Abe")))
+    assert f"The amount is at most {money(far, 100)} for each seat" in before
+    make.bound(van, seats=14, now=now)
+
+    page = client.post(address, lines(mine, "Abe"))
+    assert f"The amount is {money(far, 82)} for each seat" in text(page)
+    assert f"2 seats from {mine.stop.name} {fresh(mine).price * 2}" in text(page)
+    shown = re.search(r'name="shown" value="(\w+)"', page.content.decode())
+    assert shown
+    answer = client.post(address, {**lines(mine, "Abe"), "consent": "on", "shown": shown[1]})
+
+    assert answer.status_code == 303
+    assert f"The amount is {money(far, 82)} for each seat" in fresh(mine).consent_text
+    paid = make.pay(fresh(mine), now=now)
+    assert money(fresh(paid.payment).captured_minor, 100) == money(-(-far * 82 // 100) * 2, 100)
+    # Of paid seats more cost what a seat costs now: with these two the price fell to the next step.
+    assert f"The amount is {money(far, 65)} for each seat" in text(client.post(address, lines(paid, "Zoe")))
 
 
 def test_once_the_fares_are_closed_the_price_is_the_price(van: Trip, now: datetime, client: Client) -> None:
