@@ -10,8 +10,9 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import UserChangeForm
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
@@ -64,7 +65,7 @@ class People(Audited, UserAdmin):
     form = PersonForm
     add_form = NewPersonForm
     add_form_template = None  # Django's own is about passwords
-    audited_as = "person.change"
+    audited_as = "person"
     audited: ClassVar[Mapping[str, str]] = {
         "is_active": "",
         "is_staff": "",
@@ -93,8 +94,16 @@ class People(Audited, UserAdmin):
         raise Http404
 
 
-# Theirs are registered when this is read, because allauth and the framework stand before us in INSTALLED_APPS.
-admin.site.unregister([EmailAddress, Authenticator, TokenProxy])  # a token is as good as a password
+# Theirs are registered when this is read, because their apps stand before us in INSTALLED_APPS.
+admin.site.unregister([EmailAddress, Authenticator, Group, TokenProxy])  # a token is as good as a password
+
+
+@admin.register(Group)
+class Groups(Audited, GroupAdmin):
+    """Rights that several people have."""
+
+    audited_as = "group"
+    audited: ClassVar[Mapping[str, str]] = {"name": "", "permissions": "codename"}
 
 
 @admin.register(EmailAddress)

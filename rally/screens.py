@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from rally import audit, clock
@@ -31,7 +33,7 @@ class ReadOnly:
 class Audited(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """Rows that staff change in a form: a change of what gives power or money leaves a line in the audit trail."""
 
-    #: What a line says that was done, such as `person.change`.
+    #: What a line calls the thing, such as `person`: `person.change`, `person.delete`.
     audited_as: ClassVar[str]
     #: The fields that are written down. For one that holds many rows: which column of theirs tells them, no names of people.
     audited: ClassVar[Mapping[str, str]]
@@ -47,10 +49,24 @@ class Audited(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stu
             if name in form.changed_data
         }
         if facts:
-            audit.note(
-                by=User.asking(request),
-                what=self.audited_as,
-                subject=f"{self.opts.model_name}:{form.instance.pk}",
-                now=clock.now(),
-                **facts,
-            )
+            self._note(request, form.instance, "change", facts)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """In the transaction of the deletion, which Django's view opens."""
+        self._note(request, obj, "delete", {})
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """One by one, so that each is written down, and all or none."""
+        with transaction.atomic():
+            for row in queryset:
+                self.delete_model(request, row)
+
+    def _note(self, request: HttpRequest, row: Any, deed: str, facts: dict[str, Any]) -> None:
+        audit.note(
+            by=User.asking(request),
+            what=f"{self.audited_as}.{deed}",
+            subject=f"{self.opts.model_name}:{row.pk}",
+            now=clock.now(),
+            **facts,
+        )

@@ -29,7 +29,7 @@ class Partners(Audited):
     autocomplete_fields = ("members",)
     readonly_fields = ("payee",)
     formfield_overrides: ClassVar = {URLField: {"assume_scheme": "https"}}
-    audited_as = "partner.change"
+    audited_as = "partner"
     audited: ClassVar[Mapping[str, str]] = {"share_percent": "", "members": "pk"}
 
 

@@ -92,9 +92,9 @@ def _log(ride: Ride) -> Iterable[str]:
 
 def _boarding(ride: Ride) -> Iterable[str]:
     """Each check-in with its time and device; for whom there is none, that is said, once there can be one."""
-    if not any(run.started_at for run in ride.runs):
-        yield "The bus had not left when this was written."
-        return
+    has_left = any(run.started_at for run in ride.runs)
+    if not has_left:
+        yield "Nobody has told us yet that the bus has left."
     for leg, way in _LEGS.items():
         for seat in ride.seats:
             taps = [each for each in ride.boardings if each.leg == leg and each.seat_id == seat.id]
@@ -102,7 +102,7 @@ def _boarding(ride: Ride) -> Iterable[str]:
                 device = f" on the device {each.device}" if each.device else " in the driver's list"
                 undone = f", taken back at {_at(each.undone_at)}" if each.undone_at else ""
                 yield f"{_at(each.at)}: {seat.name} was checked in {way}{device}{undone}."
-            if not any(each.undone_at is None for each in taps):
+            if has_left and not any(each.undone_at is None for each in taps):
                 yield f"{seat.name}: no check-in {way} on record."
 
 

@@ -1,6 +1,6 @@
 """Who bears what is given back: what is left of the payer's deposit, then those among whom the payment was shared out.
 
-Of what was shared out the tax goes back in proportion, for there is no tax on what was not paid. The operator bears the
+Of what the payer paid the tax goes back in proportion, for there is no tax on what was not paid. The operator bears the
 rest as far as the payment was booked to them; what is left after that was our fee, and a partner's part of it. A partner
 who was paid already gives nothing back.
 """
@@ -19,6 +19,7 @@ from payments.actions import journal, ledger
 from payments.actions.ledger import Source
 from payments.models import Account, Operation, Payment, Refund, Transfer
 from payments.queries.statements import standing
+from payments.queries.worth import paid_by_promotion
 from payments.states import TRANSFER, OperationState, TransferState
 from rally import journal as changes
 from rally.money import Money
@@ -49,11 +50,13 @@ def of(*, payment: Payment, refund: Refund, now: datetime) -> list[Source]:
     return sources
 
 
-def borne_by(*, payment: Payment, amount: int, subject: UUID, now: datetime) -> list[Source]:
+def borne_by(
+    *, payment: Payment, amount: int, subject: UUID, now: datetime, by_promotion: bool = False
+) -> list[Source]:
     """The accounts that bear `amount` minor units given back of a payment, whatever way it goes back.
 
-    `subject` is what is given back, such as the refund's id: a reversal is asked once for each. With the payment locked;
-    locks its payees.
+    `subject` is what is given back, such as the refund's id: a reversal is asked once for each. What was paid
+    `by_promotion` bears no tax. With the payment locked; locks its payees.
     """
     shares = _shares(payment)
     if not shares:
@@ -61,7 +64,8 @@ def borne_by(*, payment: Payment, amount: int, subject: UUID, now: datetime) -> 
     locks.locked_payees({*payment.transfers.values_list("payee_id", flat=True), *_payees(shares)})
     deposit = min(amount, max(0, ledger.balance_of(Account.RIDER_DEPOSIT, payment_id=payment.id)))
     found = [Source(Account.RIDER_DEPOSIT, deposit)]
-    for (account, payee_id), part in _spread(shares, amount - deposit, payment.currency).items():
+    tax = 0 if by_promotion else _tax_in(shares, amount - deposit, paid_by_promotion(payment).minor)
+    for (account, payee_id), part in _spread(shares, amount - deposit, tax, payment.currency).items():
         if payee_id is None:
             found.append(Source(account, part))
         elif part:
@@ -94,13 +98,18 @@ def _payees(shares: Iterable[Share]) -> set[UUID]:
     return {payee_id for _, payee_id in shares if payee_id is not None}
 
 
-def _spread(shares: dict[Share, int], amount: int, currency: str) -> dict[Share, int]:
-    """How much of `amount` each share bears."""
+def _tax_in(shares: dict[Share, int], amount: int, untaxed: int) -> int:
+    """The tax in `amount` of what the payer has paid: all that was shared out but for `untaxed`, which a promotion paid."""
+    tax = max(0, shares.get((Account.TAX_PAYABLE, None), 0))
+    paid = sum(max(0, left) for left in shares.values()) - untaxed
+    return min(tax, tax * amount // max(1, paid))
+
+
+def _spread(shares: dict[Share, int], amount: int, tax: int, currency: str) -> dict[Share, int]:
+    """How much of `amount` each share bears, `tax` of it the tax."""
     have = {share: max(0, left) for share, left in shares.items()}
-    tax = sum(left for (account, _), left in have.items() if account == Account.TAX_PAYABLE)
-    taxed = min(tax, tax * amount // max(1, sum(have.values())))
-    rest = Money(amount - taxed, currency)
-    parts: dict[Share, int] = {(Account.TAX_PAYABLE, None): taxed}
+    rest = Money(amount - tax, currency)
+    parts: dict[Share, int] = {(Account.TAX_PAYABLE, None): tax}
     for accounts in ({Account.OPERATOR_PAYABLE}, {Account.PARTNER_PAYABLE, Account.PLATFORM_FEE}):
         who = sorted((share for share in have if share[0] in accounts), key=str)
         room = Money(sum(have[share] for share in who), currency)

@@ -219,7 +219,13 @@ def _most_credit(row: Contribution | None, wallet: Wallet | None) -> int:
 
 
 def _refund(row: Contribution, *, payment: Payment, amount: int, key: str, now: datetime) -> None:
-    sources = bearers.borne_by(payment=payment, amount=amount, subject=journal.subject_of(key), now=now)
+    sources = bearers.borne_by(
+        payment=payment,
+        amount=amount,
+        subject=journal.subject_of(key),
+        by_promotion=row.source == Account.PROMOTION,
+        now=now,
+    )
     row.returned_minor += amount
     row.aside_minor += amount
     row.save(update_fields=["returned_minor", "aside_minor"])

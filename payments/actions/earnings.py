@@ -247,13 +247,14 @@ def _set_disputed_apart(transfer: Transfer, now: datetime) -> None:
 
 
 def _net(transfer: Transfer, now: datetime) -> None:
-    """Keep what the payee owes us from what is sent, once: what a transfer kept it has kept."""
-    kept = min(transfer.amount_minor, bearers.debt_of(transfer.payee_id, transfer.currency))
-    if transfer.netted_minor or not kept:
+    """Keep what the payee owes us from what is sent. What a transfer kept before it has kept: it may have waited since, and
+    they may owe more."""
+    kept = min(transfer.to_send_minor, bearers.debt_of(transfer.payee_id, transfer.currency))
+    if not kept:
         return
-    transfer.netted_minor = kept
-    transfer.save(update_fields=["netted_minor"])
     ledger.netted(transfer, amount=kept, now=now)
+    transfer.netted_minor += kept
+    transfer.save(update_fields=["netted_minor"])
 
 
 def _ask(transfer: Transfer, now: datetime) -> Operation:

@@ -163,9 +163,10 @@ def sent(transfer: Transfer, *, amount: int, transaction: str, now: datetime) ->
 
 
 def netted(transfer: Transfer, *, amount: int, now: datetime) -> None:
-    """A part of what is due is kept against what the payee owes us."""
+    """A part of what is due is kept against what the payee owes us: once for each sum that was kept of it before."""
+    before = f":{transfer.netted_minor}" if transfer.netted_minor else ""
     post(
-        f"netted:{transfer.id}",
+        f"netted:{transfer.id}{before}",
         [(transfer.account, Account.OPERATOR_RECEIVABLE, amount, transfer.payee_id)],
         payment=transfer.payment,
         group=transfer.group,

@@ -15,7 +15,7 @@ from time import monotonic
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
 from payments import gateway, locks, queries, signals
@@ -284,7 +284,11 @@ def _books(found: Findings) -> None:
 def _invariants(found: Findings) -> None:
     """At night every invariant of the ledger; always what has lain in a clearing account for too long."""
     if found.full:
-        for name, lines in queries.check_ledger().items():
+        with transaction.atomic(durable=True), connection.cursor() as cursor:
+            # All of it as it was at one moment: payments go on, and their rows come one after the other.
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            wrong = queries.check_ledger()
+        for name, lines in wrong.items():
             found.differ(name, lines)
     old = [each for each in ageing.all_waiting(now=found.now) if each.old]
     found.differ(

@@ -101,7 +101,8 @@ def parts_for(payment: Payment | None, whole: Money) -> Parts:
 
 def promotions_part(payment: Payment, *, was: Money, becomes: Money) -> Money:
     """What a promotion would have paid less of a payment that costs `becomes` and not what it `was`, as far as it paid:
-    a share is a share of what is paid in the end, and a card pays the least in any case."""
+    a share is a share of what is paid in the end, and a card pays the least in any case. What it pays no more, because
+    seats were given up, does not become less once again."""
     nothing = Money.zero(payment.currency)
     rows = payment.contributions.filter(source=Account.PROMOTION) if payment.covered_minor else ()
     row = next(iter(rows), None)
@@ -112,7 +113,7 @@ def promotions_part(payment: Payment, *, was: Money, becomes: Money) -> Money:
         parts_of(each, saving=saving_of(row), credit=nothing, least_by_card=least).by_code
         for each in (was, becomes)
     )
-    return max(nothing, min(then - now, Money(row.kept_minor, payment.currency)))
+    return max(nothing, min(then, Money(row.kept_minor, payment.currency)) - now)
 
 
 def saving_of(row: Contribution) -> Saving:

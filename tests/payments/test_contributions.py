@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from payments import queries
-from payments.actions import checkouts, contributions, credit_ledger, ledger, payments
+from payments.actions import checkouts, contributions, credit_ledger, earnings, ledger, payments
 from payments.errors import NothingToRefund, PaymentClosed
 from payments.models import Account, Attempt, Checkout, Contribution, LedgerTransfer, Payment, Refund, Wallet
 from payments.queries import Saving
@@ -14,7 +14,7 @@ from payments.sandbox.faults import Fault
 from payments.states import ContributionState, PaymentState
 from rally import rules
 from rally.models import User
-from tests.factories.payments import SAVES_THEN_DECLINES, at_page, go, payment, type_card, usd
+from tests.factories.payments import SAVES_THEN_DECLINES, at_page, go, payee, payment, type_card, usd
 from tests.payments.conftest import Time, heal, work
 from tests.payments.test_credits import given
 
@@ -429,3 +429,50 @@ def test_a_leg_of_nothing_is_not_written(sandbox: Sandbox, ana: User, time: Time
     sources = [ledger.Source("rider:deposit", 0)]
     credit_ledger.refunded(payment=paid, sources=sources, key="nothing", now=time())
     assert not LedgerTransfer.objects.filter(event_key="nothing").exists()
+
+
+def test_a_code_of_which_a_part_came_back_does_not_take_what_falls(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    """20.00 off two seats of 15.00, of which one is given up: the code pays 10.00 of the other, also when that costs 12.00."""
+    paid = at_page(payment(ana, now=time(), amount=3000, saving=Saving(amount=usd(2000))), CHARGE, now=time())
+    payments.refund(payment_id=paid.id, amount=usd(500), reason="fewer:1", now=time(), by=None)
+    payments.take_back_promotion(payment_id=paid.id, amount=usd(1000), reason="fewer:1", now=time())
+    for _twice in range(2):
+        payments.take_back_promotion(payment_id=paid.id, amount=usd(1000), reason="fewer:1", now=time())
+    back = payments.lower(
+        payment_id=paid.id, was=usd(1500), becomes=usd(1200), reason="fare_fell", now=time()
+    )
+    paid.refresh_from_db()
+    assert (back.whole, queries.worth(paid), queries.paid_by_promotion(paid)) == (
+        usd(300),
+        usd(1200),
+        usd(1000),
+    )
+
+
+@pytest.mark.parametrize("code_first", [False, True])
+def test_the_tax_goes_back_with_what_the_payer_paid(
+    sandbox: Sandbox, ana: User, time: Time, *, code_first: bool
+) -> None:
+    """Of 20.00 by card and 20.00 by a code 1.04 are tax (5.5 % of what the card paid). Half of the card's comes back."""
+    paid = at_page(payment(ana, now=time(), amount=4000, saving=Saving(amount=usd(2000))), CHARGE, now=time())
+    due = earnings.Due(payee(now=time()).id, {paid.id: 3000})
+    earnings.book(
+        group=paid.group,
+        payment_ids=[paid.id],
+        operators=[due],
+        taxes={paid.id: 104},
+        due_at=time(),
+        now=time(),
+        by=None,
+    )
+    steps = [
+        lambda: payments.refund(payment_id=paid.id, amount=usd(1000), reason="leg", now=time(), by=None),
+        lambda: payments.take_back_promotion(payment_id=paid.id, amount=usd(500), reason="x", now=time()),
+    ]
+    for step in reversed(steps) if code_first else steps:
+        step()
+    assert queries.balance("tax:payable") == 52
+    payments.refund(payment_id=paid.id, amount=usd(1000), reason="rest", now=time(), by=None)
+    assert queries.balance("tax:payable") == 0

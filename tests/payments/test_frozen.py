@@ -192,3 +192,26 @@ def test_what_is_owed_by_now_is_kept_from_what_is_sent_again(
     row = Transfer.objects.get()
     assert (row.state, row.netted_minor, row.to_send_minor) == (TransferState.PAID, 2000, 1750)
     assert queries.balance("operator:receivable") == 0
+
+
+def test_what_was_kept_before_it_waited_is_not_all_that_is_kept(
+    sandbox: Sandbox, ana: User, group: str, time: Time
+) -> None:
+    """A transfer that was never sent, less 10.00, waits for a bank; meanwhile 5.00 more are owed."""
+    paid, to = paid_by(ana, group, time, number=AT_ONCE), payee(now=time())
+    share(group, time, operators=[Due(to.id, {paid.id: 3000})])
+    holding.penalise(payee_id=to.id, amount=usd(1000), reference="late", now=time())
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "/v1/transfers$", Fault.DROP_BEFORE)
+    earnings.send_due(now=time())
+    complained(sandbox, paid, time)
+    heal(sandbox, time)
+    holding.penalise(payee_id=to.id, amount=usd(500), reference="dirty", now=time())
+
+    won(sandbox, paid, time)
+    for _twice in range(2):
+        send(time)
+
+    row = Transfer.objects.get()
+    assert (row.state, row.netted_minor, row.to_send_minor) == (TransferState.PAID, 1500, 1500)
+    assert queries.balance("operator:receivable") == queries.balance("operator:payable") == 0

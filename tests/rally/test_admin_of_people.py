@@ -127,3 +127,19 @@ def test_what_a_person_may_do_is_changed_with_a_line(desk: Client, sam: User, an
     page = text(desk.get("/desk/audit/"))
     assert "person.change" in page
     assert "groups: ['Support']" in page
+
+
+def test_rights_of_many_are_written_down(desk: Client, sam: User) -> None:
+    right = Permission.objects.get(codename="change_user")
+    desk.post("/admin/auth/group/add/", {"name": "Support", "permissions": [right.pk]})
+    group = Group.objects.get()
+    desk.post(f"/admin/auth/group/{group.pk}/change/", {"name": "Support", "permissions": []})
+    chosen = {"action": "delete_selected", "_selected_action": [group.pk], "post": "yes"}
+    desk.post("/admin/auth/group/", chosen)
+    assert not Group.objects.exists()
+    told = StaffAction.objects.filter(by=sam, subject=f"group:{group.pk}").order_by("at", "id")
+    assert [(each.what, each.facts) for each in told] == [
+        ("group.change", {"name": "Support", "permissions": ["change_user"]}),
+        ("group.change", {"permissions": []}),
+        ("group.delete", {}),
+    ]

@@ -186,6 +186,9 @@ def set_off(*, trip_id: Any, now: datetime, by: User | None) -> Trip:
     Who is not on the driver's list by now, at whichever stop, does not ride and is not charged: their seats and cards are
     let go, and money that comes in after this is given back by itself.
     """
+    trip = locked_trip(trip_id)
+    if trip.state == TripState.CONFIRMED:
+        backing.of_trip(trip, now)  # who had all of it back before this does not ride
     trip = _move(trip_id, TripState.UNDER_WAY, now=now, by=by)
     later("trips.offer_seats", trip_id=trip_id)  # the waiting list ends
     notices.seats_gone(held(_leave_behind(trip, RIDING, now)), now)

@@ -124,13 +124,17 @@ def test_the_receiver_does_it_and_twice_is_as_things_stand_then(
 ) -> None:
     put_evidence_together(sender=None, dispute_id=dispute.id)
     log = Dispute.objects.get(id=dispute.id).evidence["access_activity_log"]
-    assert "The bus had not left when this was written." in log
+    assert "Nobody has told us yet that the bus has left." in log
     assert "check-in" not in log
     board(run, "Di Fox", dee, "outbound", run.trip.departs_at)
+    assert (
+        "Di Fox was checked in" in assembled(dispute).evidence["access_activity_log"]
+    )  # and nobody presses "start"
     Run.objects.filter(id=run.id).update(started_at=run.trip.departs_at)
     log = assembled(dispute).evidence["access_activity_log"]
     assert "Di Fox was checked in" in log
-    assert "had not left" not in log
+    assert "Nobody has told us" not in log
+    assert "Ben Ito: no check-in on the way there on record." in log
 
 
 def test_a_payment_for_no_ride_says_who_paid_for_what(ana: User) -> None:

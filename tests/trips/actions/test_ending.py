@@ -161,6 +161,18 @@ def test_who_has_all_of_it_back_before_the_bus_leaves_is_told(van: Trip, now: da
     assert [each.recipient for each in Notice.objects.filter(kind="trips.all_back")] == [pledge.rider]
 
 
+def test_who_has_all_of_it_back_when_the_bus_leaves_is_not_on_its_list(van: Trip, now: datetime) -> None:
+    make.bound(van, seats=14, now=now)
+    pledge, stays = make.backed(van, seats=5, now=now), make.backed(van, seats=9, now=now)
+    Payment.objects.filter(id=payment_id_of(pledge)).update(  # seen, and not followed yet
+        state=PaymentState.REFUNDED, refunded_minor=pledge.amount.minor
+    )
+    for _twice in range(2):
+        trips.set_off(trip_id=van.id, now=van.departs_at, by=None)
+    assert [fresh(each).state for each in (pledge, stays)] == ["refunded", "paid"]
+    assert Notice.objects.filter(kind="trips.all_back", recipient=pledge.rider).count() == 1
+
+
 def test_who_had_not_paid_when_the_bus_is_back_was_not_on_it(van: Trip, at: Any, now: datetime) -> None:
     make.bound(van, seats=14, now=now)
     poor = make.backed(van, seats=2, card=SAVES_THEN_DECLINES, now=now)
