@@ -216,7 +216,11 @@ def _orphan_refund(found: Findings, seen: words.RefundSeen) -> None:
     known = Refund.objects.filter(refund=seen.id).exists()
     if known or ledger.posted(f"refund:{seen.id}"):
         return
-    if sightings.refund(seen, now=found.now) is not None:
+    try:
+        ours = sightings.refund(seen, now=found.now)
+    except words.Unknown:
+        return  # its news is read once the answer that is open has come
+    if ours is not None:
         found.mended += 1
     elif seen.tags.install == settings.INSTALL:
         found.differ("orphans", [f"{seen.id}: {seen.amount} given back, and no payment for it"])

@@ -1,13 +1,14 @@
 """What we saw of money on its way back: refunds that we asked for, and those that somebody made at the provider.
 
 A refund by hand keeps what we had promised, as far as it can; what it cannot is a refund of its own. When it comes back,
-everything that it had kept is owed again.
+everything that it had kept is owed again. What of ours has gone out is known first: while an answer is open it waits.
 """
 
 from __future__ import annotations
 
 import logging
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -16,7 +17,7 @@ from payments import locks
 from payments.actions import bank_refunds, bearers, journal, ledger, standings
 from payments.gateway import words
 from payments.models import Attempt, Operation, Refund
-from payments.states import REFUND, RefundState
+from payments.states import REFUND, OperationState, RefundState
 from rally import journal as changes
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,10 @@ logger = logging.getLogger(__name__)
 
 @transaction.atomic
 def take_over(seen: words.RefundSeen, *, now: datetime) -> Refund | None:
-    """Write down what became of a refund, including one that somebody made at the provider. None when not ours."""
+    """Write down what became of a refund, including one that somebody made at the provider. None when not ours.
+
+    Raises `words.Unknown` for one that somebody made while the answer to one of ours is open: it is to be looked at again.
+    """
     found = Attempt.of_intent(seen.intent)
     if found is None:
         return None
@@ -72,8 +76,13 @@ def _row_of(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refund:
 
 
 def _made_by_hand(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Refund:
-    """The row of a refund that nobody here asked for, and the promises that it keeps."""
+    """The row of a refund that nobody here asked for, and the promises that it keeps, which are asked for no more."""
+    unsent = _not_sent_yet(attempt)
+    if seen.tags.op:
+        logger.error("refund.lost_its_row payment=%s amount=%s", attempt.payment_id, seen.amount)
     kept, partly = _promises(attempt, seen)
+    for promise in [*kept, partly] if partly is not None else kept:
+        _ask_no_more(unsent.get(promise.id), now)
     rest = seen.amount - sum(each.amount_minor for each in kept)
     if not rest:
         row = _is(kept.pop(), seen.id, now)
@@ -91,9 +100,30 @@ def _made_by_hand(attempt: Attempt, seen: words.RefundSeen, now: datetime) -> Re
     if partly is not None:
         partly.amount_minor -= rest  # what was promised with it covers both
         partly.save(update_fields=["amount_minor"])
+        if partly.state == RefundState.PENDING and partly.id in unsent:
+            standings.ask_for_refund(partly, now=now)
         return row
     ledger.promised(row, sources=bearers.of(payment=attempt.payment, refund=row, now=now), now=now)
     return row
+
+
+def _not_sent_yet(attempt: Attempt) -> dict[UUID, Operation]:
+    """The calls for refunds of a locked payment's attempt that no worker has taken yet, by their refund; none takes them now.
+    Raises `words.Unknown` when one was taken and its answer is open: whether there was room for it is not known."""
+    asked = Operation.objects.select_for_update().filter(
+        kind=Operation.Kind.REFUND, subject__in=attempt.refunds.values("id"), state=OperationState.PENDING
+    )
+    found = {each.subject: each for each in asked}
+    if any(each.first_sent_at for each in found.values()):
+        raise words.Unknown("refund_under_way")
+    return found
+
+
+def _ask_no_more(operation: Operation | None, now: datetime) -> None:
+    """A refund by hand keeps the promise: asked for as well it would take the room of another one."""
+    if operation is not None:
+        operation.state, operation.error, operation.ended_at = OperationState.FAILED, "made_by_hand", now
+        operation.save(update_fields=["state", "error", "ended_at"])
 
 
 def _is(promise: Refund, provider_id: str, now: datetime) -> Refund:

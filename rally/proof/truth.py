@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from payments.models import Operation
 from payments.sandbox.core import Sandbox
 
 _INTENTS = """
@@ -122,12 +123,16 @@ class Truth:
         return found
 
     def refunds_by_hand(self) -> Iterator[tuple[str, int]]:
-        """Charge and amount of each refund that somebody made in the dashboard, arrived or not."""
+        """Charge and amount of each refund, arrived or not, that somebody made in the dashboard, or that we asked for before
+        the database was lost and know nothing of."""
+        asked = Operation.objects.filter(kind=Operation.Kind.REFUND).values_list("id", flat=True)
+        ours = {str(each) for each in asked}
         with self._sandbox.store.reading() as rows:
-            yield from rows.sql(
-                "SELECT charge, json_extract(body, '$.amount') FROM object WHERE kind = 'refund'"
-                " AND json_extract(body, '$.metadata.op') IS NULL"
+            found = rows.sql(
+                "SELECT charge, json_extract(body, '$.amount'), json_extract(body, '$.metadata.op') FROM object"
+                " WHERE kind = 'refund'"
             ).fetchall()
+        yield from ((charge, amount) for charge, amount, op in found if op not in ours)
 
     def transfers(self) -> list[Sent]:
         """Every transfer to a company or partner, oldest first."""

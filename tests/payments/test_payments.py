@@ -332,6 +332,7 @@ def test_what_is_owed_and_given_back_by_hand_is_owed_no_more(
         inbox.poll(now=time())
         inbox.read_due(now=time())
         work(time)
+    time.move(minutes=1)
     work(time)
     refund.refresh_from_db()
     paid.refresh_from_db()

@@ -6,7 +6,8 @@ import pytest
 
 from payments import gateway, queries
 from payments.actions import operations, payments, sightings
-from payments.models import Checkout, Operation, Refund
+from payments.gateway import words
+from payments.models import Checkout, Operation, Payment, Refund
 from payments.sandbox.core import Sandbox
 from payments.sandbox.faults import Fault
 from rally.models import User
@@ -76,13 +77,15 @@ def test_two_promises_without_room_beside_them_are_kept_by_one_refund_by_hand(
     sandbox.faults.stop()
     sandbox.refund_in_dashboard(paid.attempts.get().charge, by_hand)
     (newest, *_older) = gateway.refunds_of(paid.attempts.get().intent)
-    sightings.look("refund", newest.id, now=time())
+    with pytest.raises(words.Unknown):  # whether there was room for ours is not known yet
+        sightings.look("refund", newest.id, now=time())
+    for _again in range(2):
+        time.move(minutes=5)
+        work(time)
 
     rows = Refund.objects.filter(attempt__payment=paid)
     assert sum(each.amount_minor for each in rows) == 4200
     assert queries.balance("rider:deposit") == 0  # all of it was promised, and nothing twice
-    time.move(minutes=5)
-    work(time)
     found = [(each.amount_minor, each.reason.partition(":re_")[0], each.state) for each in rows.all()]
     assert sorted(found) == stand
     if comes_back:
@@ -105,7 +108,8 @@ def test_nobody_goes_on_asking_for_what_a_refund_by_hand_has_given_back(
     seen = sandbox.refund_in_dashboard(paid.attempts.get().charge)["id"]
     asked = Operation.objects.get(kind=Operation.Kind.REFUND)
     if heard == "before it is asked again":
-        sightings.look("refund", seen, now=time())
+        with pytest.raises(words.Unknown):
+            sightings.look("refund", seen, now=time())
     time.move(minutes=5)
     assert operations.run(asked.id, now=time()) == "failed"
     work(time)
@@ -114,3 +118,73 @@ def test_nobody_goes_on_asking_for_what_a_refund_by_hand_has_given_back(
     assert (paid.state, paid.refunded_minor) == ("refunded", 4200)
     assert set(Refund.objects.values_list("state", flat=True)) == {"succeeded"}
     assert not queries.still_owed().exists()
+
+
+def kept(paid: Payment) -> list[tuple[int, str, str]]:
+    """Its refunds: how much, why, where they stand."""
+    rows = Refund.objects.filter(attempt__payment=paid)
+    return sorted((each.amount_minor, each.reason.partition(":re_")[0], each.state) for each in rows)
+
+
+def test_one_of_ours_whose_answer_is_lost_is_known_before_one_by_hand(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    """Three quarters went back and nobody knows, an eighth is promised; somebody gives all the rest back."""
+    paid = at_page(payment(ana, now=time()), Checkout.Mode.CHARGE, now=time())
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "/v1/refunds", Fault.DROP_AFTER, Fault.DROP_BEFORE)
+    for reason, amount in (("left", 3150), ("resold:1", 525)):
+        payments.refund(payment_id=paid.id, amount=usd(amount), reason=reason, now=time(), by=None)
+    by_hand = sandbox.refund_in_dashboard(paid.attempts.get().charge)
+    assert by_hand["amount"] == 1050
+    with pytest.raises(words.Unknown):
+        sightings.look("refund", by_hand["id"], now=time())
+
+    for _again in range(3):
+        time.move(minutes=5)
+        work(time)
+
+    assert kept(paid) == [
+        (525, "provider", "succeeded"),
+        (525, "resold:1", "succeeded"),
+        (3150, "left", "succeeded"),
+    ]
+    assert (queries.balance("rider:deposit"), queries.balance("rider:refund_due")) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("ours", "by_hand", "asked", "stand"),
+    [
+        # As much as one of the two: that one is not asked for any more, the other one is.
+        ((2000, 1500), 1500, {2000}, [(1500, "2", "succeeded"), (2000, "1", "succeeded")]),
+        # A part of the larger one: the rest of it is asked for.
+        ((3150, 525), 1050, {2100, 525}, [(525, "2", "succeeded"), (1050, "provider", "succeeded"),
+                                          (2100, "1", "succeeded")]),
+    ],
+)  # fmt: skip
+def test_what_was_not_asked_for_yet_is_not_asked_for_beside_one_by_hand(
+    sandbox: Sandbox,
+    ana: User,
+    time: Time,
+    monkeypatch: pytest.MonkeyPatch,
+    ours: tuple[int, int],
+    by_hand: int,
+    asked: set[int],
+    stand: list[tuple[int, str, str]],
+) -> None:
+    paid = at_page(payment(ana, now=time()), Checkout.Mode.CHARGE, now=time())
+    with monkeypatch.context() as lost:
+        lost.setattr("payments.actions.journal.later", lambda *_args, **_more: None)  # no worker hears of it
+        for reason, amount in enumerate(ours, start=1):
+            payments.refund(payment_id=paid.id, amount=usd(amount), reason=str(reason), now=time(), by=None)
+    seen = sandbox.refund_in_dashboard(paid.attempts.get().charge, by_hand)
+    for _twice in range(2):
+        sightings.look("refund", seen["id"], now=time())
+    for _again in range(2):
+        time.move(minutes=5)
+        work(time)
+
+    found = gateway.refunds_of(paid.attempts.get().intent)
+    assert {each.amount for each in found if each.tags.op} == asked
+    assert kept(paid) == stand
+    assert queries.balance("rider:refund_due") == 0
