@@ -147,3 +147,12 @@ def test_a_balance_that_differs_is_told_while_payments_go_on(
     found = bookings.compare_all(now=time()).differences
     ours, theirs = 4 * (4200 - 152) + 100, 4 * (4200 - 152)
     assert found == {"L2": [f"stripe:balance is {ours}, the provider says {theirs}"]}
+
+
+@pytest.mark.parametrize("theirs", [0, 100])
+def test_a_balance_that_never_rests_is_judged_as_it_is_in_the_end(
+    transactional_db: None, time: Time, monkeypatch: pytest.MonkeyPatch, theirs: int
+) -> None:
+    sums = iter([(each, each + theirs) for each in range(100)])
+    monkeypatch.setattr(bookings, "_both_sums", lambda: next(sums))
+    assert bookings._balance(time()) == (["stripe:balance is 5, the provider says 105"] if theirs else [])

@@ -378,6 +378,26 @@ def test_what_is_sent_is_what_is_known_then(sandbox: Sandbox, ana: User, sam: Us
     sandbox.decide_dispute(row.dispute, won=False)
 
 
+def test_what_turns_out_to_be_owed_when_it_is_sent_is_not_sent(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    row = complained(sandbox, taken(ana, time), time)
+    asked: list[str] = []
+
+    def tell(**_more: Any) -> None:
+        with_evidence(row, time, advice="the trip did not run" if asked else "")
+        asked.append("called off just now")
+
+    signals.dispute_opened.connect(tell)
+    try:
+        assert disputes.send_due(now=time() + timedelta(days=6)) == 0
+    finally:
+        signals.dispute_opened.disconnect(tell)
+    assert len(asked) == 2  # in its round, and before it would have been sent
+    assert not Operation.objects.filter(kind=Operation.Kind.EVIDENCE).exists()
+    sandbox.decide_dispute(row.dispute, won=False)
+
+
 def test_evidence_is_asked_for_as_long_as_the_bank_waits(sandbox: Sandbox, ana: User, time: Time) -> None:
     row = complained(sandbox, taken(ana, time), time)
     heard: list[UUID] = []

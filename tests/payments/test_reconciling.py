@@ -161,6 +161,25 @@ def test_money_whose_payment_is_gone_is_for_a_person(sandbox: Sandbox, ana: User
     assert (again.differences, again.looked_at, again.mended) == ({}, 3, 0)
 
 
+def test_a_refund_made_while_an_answer_is_open_is_left_to_its_news(
+    sandbox: Sandbox, ana: User, time: Time
+) -> None:
+    paid = taken(ana, time)
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "/v1/refunds", Fault.DROP_BEFORE)
+    payments.refund(payment_id=paid.id, amount=usd(1000), reason="left", now=time(), by=None)
+    seen = gateway.refund(sandbox.refund_in_dashboard(paid.attempts.get().charge, 500)["id"])
+    found = reconciling.Findings(full=False, now=time())
+    reconciling._orphan_refund(found, seen)
+    assert (found.looked_at, found.mended, found.differences) == (1, 0, {})
+    time.move(minutes=5)
+    work(time)
+    assert sorted(Refund.objects.values_list("amount_minor", "state")) == [
+        (500, "succeeded"),
+        (1000, "succeeded"),
+    ]
+
+
 def test_a_refund_made_at_the_provider_is_taken_in(sandbox: Sandbox, ana: User, time: Time) -> None:
     paid = taken(ana, time)
     sandbox.refund_in_dashboard(paid.attempts.get().charge, 1200)

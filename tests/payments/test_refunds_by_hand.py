@@ -116,7 +116,9 @@ def test_nobody_goes_on_asking_for_what_a_refund_by_hand_has_given_back(
 
     paid.refresh_from_db()
     assert (paid.state, paid.refunded_minor) == ("refunded", 4200)
-    assert set(Refund.objects.values_list("state", flat=True)) == {"succeeded"}
+    assert {(each, "succeeded") for each in (promised, 4200 - promised) if each} == set(
+        Refund.objects.values_list("amount_minor", "state")
+    )
     assert not queries.still_owed().exists()
 
 
@@ -160,6 +162,8 @@ def test_one_of_ours_whose_answer_is_lost_is_known_before_one_by_hand(
         # A part of the larger one: the rest of it is asked for.
         ((3150, 525), 1050, {2100, 525}, [(525, "2", "succeeded"), (1050, "provider", "succeeded"),
                                           (2100, "1", "succeeded")]),
+        # More than both.
+        ((1000, 500), 4200, set(), [(500, "2", "succeeded"), (1000, "1", "succeeded"), (2700, "provider", "succeeded")]),
     ],
 )  # fmt: skip
 def test_what_was_not_asked_for_yet_is_not_asked_for_beside_one_by_hand(
@@ -188,3 +192,23 @@ def test_what_was_not_asked_for_yet_is_not_asked_for_beside_one_by_hand(
     assert {each.amount for each in found if each.tags.op} == asked
     assert kept(paid) == stand
     assert queries.balance("rider:refund_due") == 0
+
+
+def test_what_got_stuck_and_is_kept_by_one_by_hand_is_owed_no_more(
+    sandbox: Sandbox, ana: User, sam: User, time: Time
+) -> None:
+    paid = at_page(payment(ana, now=time()), Checkout.Mode.CHARGE, now=time())
+    assert sandbox.faults is not None
+    sandbox.faults.script("POST", "/v1/refunds", Fault.DROP_BEFORE)
+    payments.refund(payment_id=paid.id, amount=usd(1000), reason="left", now=time(), by=None)
+    asked = Operation.objects.get(kind=Operation.Kind.REFUND)
+    Operation.objects.filter(id=asked.id).update(state="stuck")  # ten hours later
+    by_hand = sandbox.refund_in_dashboard(paid.attempts.get().charge)
+    sightings.look("refund", by_hand["id"], now=time())
+    stand = [(1000, "left", "succeeded"), (3200, "provider", "succeeded")]
+    assert kept(paid) == stand
+
+    operations.run_again(asked.id, now=time(), by=sam)
+    asked.refresh_from_db()
+    assert (asked.state, kept(paid)) == ("failed", stand)
+    assert not queries.still_owed().exists()

@@ -528,21 +528,6 @@ def test_of_two_promises_that_failed_only_the_one_without_room_is_kept(
     assert [each.amount_minor for each in queries.still_owed()] == [1000]
 
 
-def test_a_promise_on_its_way_is_kept_by_a_larger_refund_by_hand(
-    sandbox: Sandbox, ana: User, time: Time
-) -> None:
-    paid = at_page(payment(ana, now=time()), CHARGE, now=time())
-    sandbox.faults.script("POST", "/v1/refunds", Fault.DROP_BEFORE)
-    payments.refund(payment_id=paid.id, amount=usd(1000), reason="left", now=time(), by=None)
-    sandbox.refund_in_dashboard(paid.attempts.get().charge)
-    (seen,) = gateway.refunds_of(paid.attempts.get().intent)
-    sightings.look("refund", seen.id, now=time())
-    assert sorted(Refund.objects.values_list("amount_minor", "state")) == [
-        (1000, "succeeded"),
-        (3200, "succeeded"),
-    ]
-
-
 def test_what_came_back_wholly_is_not_promised_again(sandbox: Sandbox, ana: User, time: Time) -> None:
     paid = at_page(payment(ana, now=time()), CHARGE, now=time())
     payments.refund(payment_id=paid.id, amount=usd(4200), reason="left", now=time(), by=None)
