@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import time_machine
 
-from payments.actions import audits, disputes, operations, payments, sightings
-from payments.models import Attempt, Dispute, Payment, Refund
+from payments.actions import audits, operations, payments, sightings
+from payments.models import Payment, Refund
 from payments.queries import credit_of
 from payments.sandbox import runtime
 from payments.states import PaymentState
@@ -19,6 +19,7 @@ from tests.factories.disputes import complain, decide
 from tests.factories.people import person
 from tests.factories.promotions import credited
 from tests.factories.trips import proposed
+from tests.seeing import fresh
 from trips import tasks
 from trips.actions import covering, pledges, trips
 from trips.actions.backing import payment_id_of
@@ -121,15 +122,7 @@ def test_the_news_that_got_lost_is_told_again(
     trips.cancel(trip_id=mine.trip_id, now=then, by=sam)
     with monkeypatch.context() as dying:
         dying.setattr("payments.actions.standings.announce", lambda _payment: None)
-        row = Dispute.objects.get(dispute=dispute)
-        disputes.put_together(
-            dispute_id=row.id, evidence={"product_description": "A seat."}, advice="", now=then
-        )
-        disputes.submit(dispute_id=row.id, now=then, by=None)
-        for each in operations.due(now=then):
-            operations.run(each, now=then)
-        runtime.current().decide_dispute(dispute, won=True)
-        sightings.look("dispute", dispute, now=then)
+        decide(dispute, then, won=True)
     assert Payment.objects.get(id=payment_id_of(mine)).state == PaymentState.PAID
 
     work(then)
@@ -145,11 +138,7 @@ def test_what_a_bank_took_before_the_trip_was_called_off_is_not_given_twice(
     trip = proposed(vehicle_class=VehicleClass.VAN, now=now)
     mine = make.backed(trip, seats=10, now=now)
     make.bound(trip, seats=14, now=now)
-    dispute = runtime.current().open_dispute(
-        Attempt.objects.get(payment__reference=f"pledge:{mine.id}").charge
-    )
-    sightings.look("dispute", dispute["id"], now=now)
-    decide(dispute["id"], now, won=False)
+    decide(complain(fresh(mine), now), now, won=False)
 
     trips.cancel(trip_id=trip.id, now=now, by=sam)
     work(now)
